@@ -1,0 +1,150 @@
+#include "jobs/commands.h"
+#include "jobs/job_file.h"
+#include "jobs/run.h"
+#include "lam_version.h"
+#include "src/log.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct lam_request_text { // the command line, parsed
+    lam_arguments arguments;
+    lam_job job;
+    bool ended; // help or version was asked for, and given
+} lam_request_text;
+
+static const char *const sweep_examples[] = {
+    "laminar sweep demo.yaml",
+    "mpirun -n 4 laminar sweep led.yaml -o led.nc --set sae.epochs=20",
+    NULL,
+};
+
+static const lam_command sweep = {
+    .name = "sweep",
+    .operands = "JOB.yaml [options]",
+    .summary = "Run the profiles of a job file and write the result. Under mpirun or srun, the "
+               "ranks share the layers.",
+    .fewest = 1,
+    .most = 1,
+    .takes_output = true,
+    .takes_sets = true,
+    .examples = sweep_examples,
+};
+
+static lam_code print_sweep_help(void) {
+    lam_help_print(stdout, &sweep);
+    puts("\nkeys of a job file:");
+    const lam_option *const tables[] = {lam_global_options, lam_input_options};
+    for (size_t t = 0; t < 2; t++)
+        for (const lam_option *o = tables[t]; o->name; o++)
+            lam_help_entry(stdout, o->name, o->help);
+    puts("\nsections of a job file, one a profile, each with keys of its own:");
+    for (const lam_profile *const *p = lam_profiles; *p; p++)
+        lam_help_entry(stdout, (*p)->name, (*p)->summary);
+    puts("\n'laminar PROFILE --help' lists the keys of a section.");
+    return LAM_OK;
+}
+
+static lam_code parse(const lam_profile *profile, int argc, const char *const *argv, bool speaks,
+                      lam_request_text *request, lam_arena *arena, lam_error *error) {
+    lam_arguments *arguments = &request->arguments;
+    if (profile)
+        LAM_TRY(
+            lam_job_from_arguments(profile, argc, argv, arguments, &request->job, arena, error));
+    else
+        LAM_TRY(lam_arguments_parse(&sweep, argc, argv, arguments, arena, error));
+    request->ended = arguments->help || arguments->version;
+    if (request->ended) {
+        if (!speaks) return LAM_OK;
+        if (arguments->version) return puts("laminar " LAM_VERSION), LAM_OK;
+        return profile ? lam_job_help(stdout, profile, error) : print_sweep_help();
+    }
+    lam_log_open(arguments->level, speaks);
+    if (profile) return LAM_OK;
+    return lam_job_read(arguments->operands.item[0], &arguments->sets, arguments->output,
+                        lam_profiles, &request->job, arena, error);
+}
+
+// Threads of each rank: as asked, as OMP_NUM_THREADS says, or the cores it may use, shared with the
+// other ranks of the host where nobody bound them apart.
+static void set_threads(const lam_comm *comm, int64_t asked) {
+    int cores = (int)sysconf(_SC_NPROCESSORS_ONLN), usable = omp_get_num_procs();
+    if (asked > 0)
+        omp_set_num_threads((int)asked);
+    else if (!getenv("OMP_NUM_THREADS")) {
+        int share = cores / comm->host_ranks;
+        omp_set_num_threads(share < 1 ? 1 : share < usable ? share : usable);
+    }
+    int threads = omp_get_max_threads();
+    if (usable * comm->host_ranks < cores && threads <= usable)
+        lam_log(LAM_NORMAL,
+                "this rank is bound to %d of %d cores: 'mpirun --bind-to none' lets it use more",
+                usable, cores);
+    if (threads > usable || threads * comm->host_ranks > cores)
+        lam_log(LAM_NORMAL,
+                "%d ranks of %d threads on %d usable cores of this host get in each other's way",
+                comm->host_ranks, threads, usable < cores ? usable * comm->host_ranks : cores);
+}
+
+// Where the result of one of several models goes: led.nc becomes led-gpt2.nc.
+static char *output_of(const lam_job *job, const char *model, lam_arena *arena, lam_error *error) {
+    const char *output = job->globals.output, *dot = strrchr(output, '.');
+    size_t stem = dot && !strchr(dot, '/') ? (size_t)(dot - output) : strlen(output);
+    if (job->globals.model.count == 1) return lam_arena_text(arena, output, strlen(output), error);
+    size_t end = strlen(model);
+    while (end > 1 && model[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin > 0 && model[begin - 1] != '/') begin--;
+    return lam_arena_format(arena, error, "%.*s-%.*s%s", (int)stem, output, (int)(end - begin),
+                            model + begin, output + stem);
+}
+
+static char *command_line(const lam_profile *profile, int argc, const char *const *argv,
+                          lam_arena *arena, lam_error *error) {
+    char *line = lam_arena_format(arena, error, "laminar %s", profile ? profile->name : sweep.name);
+    for (int i = 0; line && i < argc; i++)
+        line = lam_arena_format(arena, error, "%s %s", line, argv[i]);
+    return line;
+}
+
+static lam_code run_models(const lam_comm *comm, const lam_job *job, const char *command,
+                           lam_arena *arena, lam_error *error) {
+    for (size_t i = 0; i < job->globals.model.count; i++) {
+        lam_run_request request = {
+            .comm = comm, .job = job, .command = command, .model = job->globals.model.item[i]};
+        request.output = output_of(job, request.model, arena, error);
+        LAM_TRY(lam_comm_agree(comm, request.output ? LAM_OK : LAM_MEMORY, error));
+        LAM_TRY(lam_run(&request, error));
+        lam_log(LAM_NORMAL, "wrote %s", request.output);
+    }
+    return LAM_OK;
+}
+
+lam_code lam_command_run(const lam_profile *profile, int argc, const char *const *argv,
+                         bool *speaks, lam_error *error) {
+    lam_comm comm;
+    LAM_TRY(lam_comm_create(&comm, NULL, NULL, error));
+    *speaks = comm.rank == 0;
+    lam_log_open(LAM_NORMAL, *speaks);
+    lam_arena arena = {0};
+    lam_request_text request = {0};
+    char *command = NULL;
+    lam_code code = parse(profile, argc, argv, *speaks, &request, &arena, error);
+    if (code == LAM_OK && !(command = command_line(profile, argc, argv, &arena, error)))
+        code = LAM_MEMORY;
+    code = lam_comm_agree(&comm, code, error);
+    if (code == LAM_OK && !request.ended) {
+        set_threads(&comm, request.job.globals.threads);
+        code = run_models(&comm, &request.job, command, &arena, error);
+    }
+    lam_arena_destroy(&arena);
+    if (code == LAM_PEER) {
+        // The ranks can no longer agree, nor end together.
+        if (*speaks) fprintf(stderr, "laminar: error: %s\n", error->text);
+        lam_comm_abort(&comm, code);
+    }
+    lam_comm_destroy(&comm);
+    return code;
+}

@@ -1,0 +1,22 @@
+// The subcommands. Each parses what follows its name and returns what the process ends with; errors
+// are printed by main.
+#ifndef LAM_COMMANDS_H
+#define LAM_COMMANDS_H
+
+#include "jobs/profile.h"
+#include "src/error.h"
+
+#include <stdbool.h>
+
+// One rank each; MPI is not started.
+LAM_CHECKED lam_code lam_command_info(int argc, const char *const *argv, lam_error *error);
+LAM_CHECKED lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error);
+LAM_CHECKED lam_code lam_command_tokenize(int argc, const char *const *argv, lam_error *error);
+
+// Collective over all ranks, MPI included from start to end: all return the same code. profile
+// NULL: "laminar sweep JOB.yaml"; else "laminar PROFILE ...". *speaks: whether this rank prints the
+// error.
+LAM_CHECKED lam_code lam_command_run(const lam_profile *profile, int argc, const char *const *argv,
+                                     bool *speaks, lam_error *error);
+
+#endif

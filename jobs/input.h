@@ -1,0 +1,29 @@
+// The text a profile runs on. Its keys stand at the top of the job file for all profiles, or in a
+// section for that profile alone.
+#ifndef LAM_INPUT_H
+#define LAM_INPUT_H
+
+#include <stdint.h>
+
+// The choices of html and select. Auto: clip and first in published mode, article and random in
+// standard mode.
+typedef enum lam_job_html {
+    LAM_JOB_HTML_AUTO,
+    LAM_JOB_HTML_CLIP,
+    LAM_JOB_HTML_ARTICLE,
+} lam_job_html;
+
+typedef enum lam_job_select {
+    LAM_JOB_SELECT_AUTO,
+    LAM_JOB_SELECT_RANDOM,
+    LAM_JOB_SELECT_FIRST,
+} lam_job_select;
+
+typedef struct lam_input {
+    const char *text; // NULL: none is given
+    int html, select; // lam_job_html, lam_job_select
+    int64_t sequences;
+    int64_t length; // tokens; LAM_AUTO_INTEGER: the smaller of 1024 and the model's positions
+} lam_input;
+
+#endif

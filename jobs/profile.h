@@ -1,0 +1,87 @@
+// A profile is one static const struct and one line in the registry. Its functions hold no MPI and
+// no I/O: they are given tokens, activations and a seed, and fill rows of result groups; so they
+// can be tested alone and cannot depend on the rank.
+#ifndef LAM_PROFILE_H
+#define LAM_PROFILE_H
+
+#include "jobs/input.h"
+#include "src/error.h"
+#include "src/forward.h"
+#include "src/hooks.h"
+#include "src/model.h"
+#include "src/option.h"
+#include "src/schema.h"
+#include "src/sequences.h"
+
+typedef enum lam_mode { LAM_STANDARD, LAM_PUBLISHED } lam_mode;
+
+// All that a profile's functions may know of the run they are part of.
+typedef struct lam_profile_run {
+    const struct lam_profile *profile;
+    lam_mode mode;
+    uint64_t seed;
+    const lam_model_config *model;
+    lam_input *input;
+    void *options;                  // the profile's own struct
+    const lam_sequences *sequences; // once they are known
+} lam_profile_run;
+
+enum { LAM_MAX_PROFILE_DIMENSIONS = 16 };
+
+// A result group that a profile fills: a name ("sae", "tuning/qkv"), a schema, its dimensions but
+// for layer.
+typedef struct lam_profile_group {
+    const char *name;
+    const lam_variable *variables;
+    lam_dimension dimensions[LAM_MAX_PROFILE_DIMENSIONS];
+    size_t dimension_count;
+} lam_profile_group;
+
+// How a layer function says where it is: units done since the last call, and a text. It may be
+// called from the thread that runs the layer function only.
+typedef struct lam_tick {
+    void (*add)(void *user, int64_t units, const char *detail);
+    void *user;
+} lam_tick;
+
+typedef struct lam_profile {
+    const char *name, *summary;
+    const lam_option *options; // of the section's own keys
+    size_t options_size;       // of the struct they fill
+
+    // Fills in what was left to the program (auto), once mode and model are known, and checks the
+    // options against the model. LAM_USAGE names the key.
+    lam_code (*resolve)(const lam_profile_run *run, lam_error *error);
+
+    // The sites it wants to see.
+    lam_site_set (*sites)(const lam_profile_run *run);
+
+    // The sequences it wants of a text's tokens; called on rank 0. Owned by arena.
+    lam_code (*take)(const lam_profile_run *run, const uint32_t *token, int64_t tokens,
+                     lam_sequences *sequences, lam_arena *arena, lam_error *error);
+
+    // The groups it fills: at most room, the number in *count. Texts live in the arena.
+    lam_code (*groups)(const lam_profile_run *run, lam_profile_group *groups, size_t room,
+                       size_t *count, lam_arena *arena, lam_error *error);
+
+    // Makes what a layer keeps while the sequences pass; owned by arena, which is the layer's own.
+    lam_code (*begin)(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
+                      lam_error *error);
+
+    // Sees one view of a wanted site (src/hooks.h).
+    void (*see)(const lam_profile_run *run, void *state, const lam_view *view);
+
+    // The layer function: fills the layer's rows of the groups. It works in units, so many a layer
+    // in all, for the progress.
+    lam_code (*finish)(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
+                       const lam_tick *tick, lam_arena *arena, lam_error *error);
+    int64_t (*units)(const lam_profile_run *run);
+    const char *unit; // "rows"
+
+    // On rank 0, after collection: variables without a layer, and attributes.
+    lam_code (*describe)(const lam_profile_run *run, lam_group *groups, lam_error *error);
+} lam_profile;
+
+extern const lam_profile *const lam_profiles[]; // ended by NULL
+
+#endif

@@ -1,0 +1,352 @@
+#include "jobs/run.h"
+
+#include "io/checkpoint.h"
+#include "io/result_file.h"
+#include "jobs/provenance.h"
+#include "jobs/texts.h"
+#include "mpi/collect.h"
+#include "mpi/pipeline.h"
+#include "src/log.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_GROUPS = 16 }; // of one profile
+
+// What one profile does in this run.
+typedef struct lam_part {
+    lam_profile_run run;
+    size_t pass; // which of the run's passes through the model it sees
+    lam_site_set sites;
+    void **state;           // [own layer]
+    lam_arena *layer_arena; // [own layer]
+    lam_group mine[MAX_GROUPS], whole[MAX_GROUPS];
+    size_t group_count;
+} lam_part;
+
+typedef struct lam_run_state {
+    const lam_run_request *request;
+    const lam_comm *comm;
+    lam_arena arena, weights; // for the whole run; until the last pass is through
+    lam_progress *progress;
+    lam_checkpoint *checkpoint;
+    const lam_model_config *config;
+    lam_layout layout;
+    int64_t first_layer, layer_count; // this rank's
+    lam_model model;
+    char model_sha256[LAM_SHA256_TEXT];
+    lam_part *part; // [job section]
+    size_t part_count;
+    lam_texts texts;       // on rank 0
+    lam_sequences *passes; // sequences that go through the model, each once for all profiles that
+    size_t pass_count;     // asked for the same
+    size_t current_pass;
+    lam_seconds seconds;
+    lam_error *error;
+} lam_run_state;
+
+static lam_code open_model(lam_run_state *r) {
+    LAM_TRY(lam_checkpoint_open(r->request->model, &r->checkpoint, r->error));
+    r->config = lam_checkpoint_config(r->checkpoint);
+    r->layout = (lam_layout){r->config->layers, r->comm->size};
+    r->first_layer = lam_layout_first(&r->layout, r->comm->rank);
+    r->layer_count = lam_layout_count(&r->layout, r->comm->rank);
+    if (r->comm->size > r->config->layers)
+        lam_log(LAM_NORMAL, "%d ranks for %lld layers: %lld ranks have nothing to do",
+                r->comm->size, (long long)r->config->layers,
+                (long long)(r->comm->size - r->config->layers));
+    return LAM_OK;
+}
+
+// Fills in what the job left open, now that the model is known.
+static lam_code resolve(lam_run_state *r) {
+    const lam_job *job = r->request->job;
+    r->part_count = job->section_count;
+    LAM_ALLOC(r->part, &r->arena, r->part_count, r->error);
+    for (size_t i = 0; i < r->part_count; i++) {
+        const lam_job_section *section = &job->section[i];
+        lam_part *part = &r->part[i];
+        part->run = (lam_profile_run){.profile = section->profile,
+                                      .mode = (lam_mode)job->globals.mode,
+                                      .seed = (uint64_t)job->globals.seed,
+                                      .model = r->config};
+        // A copy: a sweep resolves the same section for several models.
+        LAM_ALLOC(part->run.input, &r->arena, 1, r->error);
+        *part->run.input = section->input;
+        part->run.options = lam_arena_alloc(&r->arena, 1, section->profile->options_size, r->error);
+        if (!part->run.options) return LAM_MEMORY;
+        memcpy(part->run.options, section->options, section->profile->options_size);
+        LAM_TRY(lam_input_resolve(part->run.input, part->run.mode, r->config,
+                                  section->profile->name, r->error));
+        LAM_TRY(section->profile->resolve(&part->run, r->error));
+        part->sites = section->profile->sites(&part->run);
+    }
+    return LAM_OK;
+}
+
+// On rank 0: reads and tokenizes every text once, and takes the sequences of every profile; equal
+// ones share a pass.
+static lam_code take_sequences(lam_run_state *r) {
+    LAM_ALLOC(r->passes, &r->arena, r->part_count, r->error);
+    if (r->comm->rank != 0) return LAM_OK;
+    LAM_TRY(lam_result_check_output(r->request->output, r->error));
+    for (size_t i = 0; i < r->part_count; i++) {
+        lam_part *part = &r->part[i];
+        const lam_text_tokens *text;
+        LAM_TRY(lam_texts_get(&r->texts, r->request->model, part->run.input, r->config, &text,
+                              r->error));
+        lam_sequences *taken = &r->passes[r->pass_count];
+        LAM_TRY(part->run.profile->take(&part->run, text->token, text->count, taken, &r->arena,
+                                        r->error));
+        for (part->pass = 0; !lam_sequences_equal(&r->passes[part->pass], taken);) part->pass++;
+        r->pass_count += part->pass == r->pass_count;
+    }
+    return LAM_OK;
+}
+
+// Collective.
+static lam_code share_sequences(lam_run_state *r) {
+    const lam_comm *comm = r->comm;
+    LAM_TRY(lam_comm_broadcast(comm, &r->pass_count, sizeof r->pass_count, 0, r->error));
+    for (size_t i = 0; i < r->part_count; i++)
+        LAM_TRY(lam_comm_broadcast(comm, &r->part[i].pass, sizeof r->part[i].pass, 0, r->error));
+    for (size_t i = 0; i < r->pass_count; i++) {
+        lam_sequences *q = &r->passes[i];
+        int64_t size[2] = {q->count, comm->rank == 0 ? q->start[q->count] : 0};
+        LAM_TRY(lam_comm_broadcast(comm, size, sizeof size, 0, r->error));
+        lam_code code = LAM_OK;
+        if (comm->rank != 0) {
+            q->count = size[0];
+            q->start = lam_arena_alloc(&r->arena, (size_t)size[0] + 1, sizeof *q->start, r->error);
+            q->token = lam_arena_alloc(&r->arena, (size_t)size[1], sizeof *q->token, r->error);
+            if (!q->start || !q->token) code = LAM_MEMORY;
+        }
+        LAM_TRY(lam_comm_agree(comm, code, r->error));
+        LAM_TRY(lam_comm_broadcast(comm, q->start, (size_t)(size[0] + 1) * sizeof *q->start, 0,
+                                   r->error));
+        LAM_TRY(
+            lam_comm_broadcast(comm, q->token, (size_t)size[1] * sizeof *q->token, 0, r->error));
+    }
+    for (size_t i = 0; i < r->part_count; i++)
+        r->part[i].run.sequences = &r->passes[r->part[i].pass];
+    return LAM_OK;
+}
+
+// Loads this rank's slice and hashes, of the tensors that no rank has to hold, its share.
+static lam_code load_weights(lam_run_state *r, uint8_t (*digest)[LAM_SHA256_BYTES], bool *present) {
+    int last = lam_layout_active(&r->layout) - 1;
+    lam_checkpoint_part part = {.first_layer = r->first_layer,
+                                .layer_count = r->layer_count,
+                                .embedding = r->comm->rank == 0};
+    LAM_TRY(lam_checkpoint_load(r->checkpoint, &part, &r->weights, &r->model, digest, present,
+                                r->error));
+    lam_checkpoint_part unused = {.final_norm = true, .head = !r->config->tied_head};
+    if (r->comm->rank == last)
+        LAM_TRY(lam_checkpoint_digest(r->checkpoint, &unused, digest, present, r->error));
+    return LAM_OK;
+}
+
+// Collective: the model's digest from those of its tensors.
+static lam_code hash_weights(lam_run_state *r, uint8_t (*digest)[LAM_SHA256_BYTES], bool *present) {
+    size_t count = lam_checkpoint_tensor_count(r->checkpoint);
+    LAM_TRY(lam_comm_check(MPI_Allreduce(MPI_IN_PLACE, digest, (int)(count * LAM_SHA256_BYTES),
+                                         MPI_BYTE, MPI_BOR, r->comm->mpi),
+                           "gathering digests", r->error));
+    LAM_TRY(lam_comm_check(
+        MPI_Allreduce(MPI_IN_PLACE, present, (int)count, MPI_C_BOOL, MPI_LOR, r->comm->mpi),
+        "gathering digests", r->error));
+    return lam_checkpoint_sha256(r->checkpoint, digest, present, r->model_sha256, r->error);
+}
+
+static lam_code load(lam_run_state *r) {
+    size_t count = lam_checkpoint_tensor_count(r->checkpoint);
+    uint8_t(*digest)[LAM_SHA256_BYTES] =
+        lam_arena_alloc(&r->arena, count, sizeof *digest, r->error);
+    bool *present = lam_arena_alloc(&r->arena, count, sizeof *present, r->error);
+    lam_code code = digest && present ? load_weights(r, digest, present) : LAM_MEMORY;
+    LAM_TRY(lam_comm_agree(r->comm, code, r->error));
+    return hash_weights(r, digest, present);
+}
+
+// Makes what every profile keeps of this rank's layers.
+static lam_code begin_layers(lam_run_state *r) {
+    for (size_t i = 0; i < r->part_count; i++) {
+        lam_part *part = &r->part[i];
+        LAM_ALLOC(part->state, &r->arena, r->layer_count, r->error);
+        LAM_ALLOC(part->layer_arena, &r->arena, r->layer_count, r->error);
+        for (int64_t l = 0; l < r->layer_count; l++)
+            LAM_TRY(part->run.profile->begin(&part->run, r->first_layer + l, &part->layer_arena[l],
+                                             &part->state[l], r->error));
+    }
+    return LAM_OK;
+}
+
+static void see(void *user, const lam_view *view) {
+    lam_run_state *r = user;
+    for (size_t i = 0; i < r->part_count; i++) {
+        lam_part *part = &r->part[i];
+        if (part->pass == r->current_pass && part->sites & LAM_SITE_BIT(view->site))
+            part->run.profile->see(&part->run, part->state[view->layer - r->first_layer], view);
+    }
+}
+
+static void tick_tokens(void *user, int64_t tokens) {
+    lam_run_state *r = user;
+    lam_progress_add(r->progress, tokens, "layers %lld to %lld", (long long)r->first_layer,
+                     (long long)(r->first_layer + r->layer_count - 1));
+}
+
+// Collective: every pass of sequences through the model.
+static lam_code forward(lam_run_state *r) {
+    int64_t tokens = 0;
+    for (size_t i = 0; i < r->pass_count; i++) tokens += r->passes[i].start[r->passes[i].count];
+    lam_progress_begin(r->progress, "forward pass", "tokens",
+                       tokens * lam_layout_active(&r->layout));
+    lam_code code = LAM_OK;
+    for (size_t i = 0; i < r->pass_count && code == LAM_OK; i++) {
+        r->current_pass = i;
+        lam_hooks hooks = {.see = see, .user = r};
+        for (size_t p = 0; p < r->part_count; p++)
+            if (r->part[p].pass == i) hooks.sites |= r->part[p].sites;
+        lam_pipeline pipeline = {.comm = r->comm,
+                                 .layout = r->layout,
+                                 .model = &r->model,
+                                 .sequences = &r->passes[i],
+                                 .hooks = &hooks,
+                                 .tick = tick_tokens,
+                                 .user = r};
+        code = lam_pipeline_run(&pipeline, r->error);
+    }
+    lam_arena_destroy(&r->weights);
+    lam_error ended;
+    if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, "forward"), &ended) != LAM_OK &&
+        code == LAM_OK)
+        *r->error = ended, code = ended.code;
+    return code;
+}
+
+static lam_code make_groups(lam_run_state *r, lam_part *part) {
+    lam_profile_group groups[MAX_GROUPS];
+    LAM_TRY(part->run.profile->groups(&part->run, groups, MAX_GROUPS, &part->group_count, &r->arena,
+                                      r->error));
+    for (size_t g = 0; g < part->group_count; g++) {
+        lam_dimension *dimensions;
+        size_t count = groups[g].dimension_count;
+        LAM_ALLOC(dimensions, &r->arena, count + 3, r->error);
+        memcpy(dimensions, groups[g].dimensions, count * sizeof *dimensions);
+        dimensions[count++] = (lam_dimension){"layer", r->config->layers};
+        dimensions[count++] = (lam_dimension){"head", r->config->heads};
+        dimensions[count++] = (lam_dimension){"component", 3};
+        LAM_TRY(lam_group_create(&part->mine[g], groups[g].name, groups[g].variables, dimensions,
+                                 count, r->first_layer, r->layer_count, &r->arena, r->error));
+        if (r->comm->rank == 0)
+            LAM_TRY(lam_group_create(&part->whole[g], groups[g].name, groups[g].variables,
+                                     dimensions, count, 0, r->config->layers, &r->arena, r->error));
+    }
+    return LAM_OK;
+}
+
+typedef struct lam_layer_tick {
+    lam_progress *progress;
+    int64_t layer;
+} lam_layer_tick;
+
+static void tick_units(void *user, int64_t units, const char *detail) {
+    const lam_layer_tick *tick = user;
+    lam_progress_add(tick->progress, units, "layer %lld, %s", (long long)tick->layer, detail);
+}
+
+// The layer function of one profile over this rank's layers.
+static lam_code finish_layers(lam_run_state *r, lam_part *part) {
+    LAM_TRY(make_groups(r, part));
+    for (int64_t l = 0; l < r->layer_count; l++) {
+        lam_layer_tick at = {r->progress, r->first_layer + l};
+        lam_tick tick = {.add = tick_units, .user = &at};
+        if (part->run.profile->finish(&part->run, at.layer, part->state[l], part->mine, &tick,
+                                      &part->layer_arena[l], r->error) != LAM_OK)
+            return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
+                                   (long long)at.layer);
+        lam_arena_destroy(&part->layer_arena[l]);
+    }
+    return LAM_OK;
+}
+
+// Collective: all layer functions of one profile, then its rows to rank 0.
+static lam_code analyse(lam_run_state *r, lam_part *part) {
+    const lam_profile *profile = part->run.profile;
+    lam_progress_begin(r->progress, profile->name, profile->unit,
+                       profile->units(&part->run) * r->config->layers);
+    lam_code code = finish_layers(r, part);
+    lam_error ended;
+    if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, profile->name), &ended) !=
+            LAM_OK &&
+        code == LAM_OK)
+        *r->error = ended, code = ended.code;
+    LAM_TRY(lam_comm_agree(r->comm, code, r->error));
+    for (size_t g = 0; g < part->group_count; g++)
+        LAM_TRY(lam_collect_group(r->comm, &r->layout, &part->mine[g], &part->whole[g], r->error));
+    return LAM_OK;
+}
+
+// On rank 0.
+static lam_code write_result(lam_run_state *r) {
+    if (r->comm->rank != 0) return LAM_OK;
+    size_t count = 0;
+    lam_group *groups;
+    LAM_ALLOC(groups, &r->arena, r->part_count * MAX_GROUPS, r->error);
+    for (size_t i = 0; i < r->part_count; i++) {
+        lam_part *part = &r->part[i];
+        LAM_TRY(part->run.profile->describe(&part->run, part->whole, r->error));
+        const lam_text_tokens *text;
+        LAM_TRY(lam_texts_get(&r->texts, r->request->model, part->run.input, r->config, &text,
+                              r->error));
+        for (size_t g = 0; g < part->group_count; g++) {
+            LAM_TRY(lam_provenance_input(&part->whole[g], part->run.input, text,
+                                         part->run.sequences, r->error));
+            groups[count++] = part->whole[g];
+        }
+    }
+    lam_provenance about = {.comm = r->comm,
+                            .job = r->request->job,
+                            .model = r->request->model,
+                            .config = r->config,
+                            .model_sha256 = r->model_sha256,
+                            .command = r->request->command,
+                            .texts = &r->texts,
+                            .seconds = &r->seconds};
+    lam_result result;
+    LAM_TRY(lam_provenance_result(&about, &result, &r->arena, r->error));
+    result.groups = groups, result.group_count = count;
+    return lam_result_write(r->request->output, &result, r->error);
+}
+
+// The data's way. Every step ends in an agreement: all ranks go on, or none does.
+static lam_code run(lam_run_state *r) {
+    LAM_TRY(lam_comm_agree(r->comm, open_model(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, resolve(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, take_sequences(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, share_sequences(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, load(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, begin_layers(r), r->error));
+    LAM_TRY(forward(r));
+    for (size_t i = 0; i < r->part_count; i++)
+        LAM_TRY(lam_comm_agree(r->comm, analyse(r, &r->part[i]), r->error));
+    return lam_comm_agree(r->comm, write_result(r), r->error);
+}
+
+lam_code lam_run(const lam_run_request *request, lam_error *error) {
+    lam_run_state r = {.request = request, .comm = request->comm, .error = error};
+    lam_seconds_begin(&r.seconds);
+    lam_code code = lam_progress_create(&r.progress, r.comm, request->progress, &r.arena, error);
+    code = lam_comm_agree(r.comm, code, error);
+    if (code == LAM_OK) code = run(&r);
+    for (size_t i = 0; r.part && i < r.part_count; i++)
+        for (int64_t l = 0; r.part[i].layer_arena && l < r.layer_count; l++)
+            lam_arena_destroy(&r.part[i].layer_arena[l]);
+    lam_texts_destroy(&r.texts);
+    lam_checkpoint_close(r.checkpoint);
+    lam_arena_destroy(&r.weights);
+    lam_arena_destroy(&r.arena);
+    return code;
+}

@@ -1,0 +1,241 @@
+// The profile of sparse autoencoders: a fresh one for every layer, trained on the activations of
+// one site, and how sparse and how faithful it ends.
+#include "jobs/profile.h"
+#include "src/autoencoder.h"
+#include "src/autoencoder_published.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef enum sae_kind { SAE_RELU } sae_kind;
+
+typedef struct sae_options {
+    int site; // index into site_choices
+    int kind; // sae_kind
+    int64_t latents, epochs, batch;
+    double l1, learning_rate;
+} sae_options;
+
+// auto, then the row sites, in the order of row_sites.
+static const char *const site_choices[] = {"auto",    "qkv",       "q",          "k",
+                                           "v",       "attn_out",  "mlp_fc",     "mlp_act",
+                                           "mlp_out", "resid_pre", "resid_post", NULL};
+static const lam_site row_sites[] = {LAM_SITE_COUNT,     LAM_SITE_QKV,       LAM_SITE_Q,
+                                     LAM_SITE_K,         LAM_SITE_V,         LAM_SITE_ATTN_OUT,
+                                     LAM_SITE_MLP_FC,    LAM_SITE_MLP_ACT,   LAM_SITE_MLP_OUT,
+                                     LAM_SITE_RESID_PRE, LAM_SITE_RESID_POST};
+static const char *const kind_choices[] = {"relu", NULL};
+
+static const lam_option options[] = {
+    {"site", LAM_OPTION_CHOICE, offsetof(sae_options, site), "auto", 0, 0, site_choices,
+     "whose activations; auto: mlp_out, in published mode mlp_fc"},
+    {"kind", LAM_OPTION_CHOICE, offsetof(sae_options, kind), "relu", 0, 0, kind_choices,
+     "the autoencoder's activation; published mode has its own (relu, then top-k)"},
+    {"latents", LAM_OPTION_INTEGER, offsetof(sae_options, latents), "auto", 1, 0x1p31, NULL,
+     "latents; auto: 4 times the model's width, in published mode 2 times the site's"},
+    {"epochs", LAM_OPTION_INTEGER, offsetof(sae_options, epochs), "75", 1, 1e6, NULL,
+     "passes over the rows"},
+    {"batch", LAM_OPTION_INTEGER, offsetof(sae_options, batch), "auto", 1, 0x1p24, NULL,
+     "rows of a step; auto: 1024; published mode takes all rows"},
+    {"l1", LAM_OPTION_REAL, offsetof(sae_options, l1), "auto", 0, 1e6, NULL,
+     "weight of the latents' sum in the loss; auto: 1e-3; published mode has its own"},
+    {"learning_rate", LAM_OPTION_REAL, offsetof(sae_options, learning_rate), "auto", 0, 1e3, NULL,
+     "Adam's; auto: 1e-3, in published mode 1e-4"},
+    {NULL},
+};
+
+static const lam_variable variables[] = {
+    {"epoch", LAM_INT64, {"epoch"}, "training epoch, from 1", "1", NULL},
+    {"density", LAM_DOUBLE, {"layer"}, "share of latents above 0, after training", "1", NULL},
+    {"l0",
+     LAM_DOUBLE,
+     {"layer"},
+     "mean number of latents above 0 a row, after training",
+     "1",
+     NULL},
+    {"mse",
+     LAM_DOUBLE,
+     {"layer"},
+     "mean squared error of the reconstruction, after training",
+     "1",
+     NULL},
+    {"fvu", LAM_DOUBLE, {"layer"}, "fraction of variance unexplained, about the mean", "1", NULL},
+    {"cosine", LAM_DOUBLE, {"layer"}, "mean cosine of a row and its reconstruction", "1", NULL},
+    {"dead_share", LAM_DOUBLE, {"layer"}, "share of latents that no row activates", "1", NULL},
+    {"density_activation",
+     LAM_DOUBLE,
+     {"layer"},
+     "mean over latents of density times mean activation, each scaled to [0, 1]",
+     "1",
+     NULL},
+    {"loss", LAM_DOUBLE, {"layer"}, "loss of the last batch, before the last step", "1", NULL},
+    {"epoch_loss", LAM_DOUBLE, {"layer", "epoch"}, "mean loss of an epoch's batches", "1", NULL},
+    {"epoch_mse",
+     LAM_DOUBLE,
+     {"layer", "epoch"},
+     "mean squared error of an epoch's batches",
+     "1",
+     NULL},
+    {"epoch_density",
+     LAM_DOUBLE,
+     {"layer", "epoch"},
+     "share of latents above 0, mean of an epoch's batches",
+     "1",
+     NULL},
+    {"status", LAM_BYTE, {"layer"}, "how the training ended", "1", "trained diverged"},
+    {"undefined",
+     LAM_INT,
+     {"layer"},
+     "why measures are missing, as a sum: 1 rows without variance (fvu), 2 rows all zero (cosine), "
+     "4 latents all alike (density_activation), 8 not finite (all)",
+     "1",
+     NULL},
+    {NULL},
+};
+
+// What a layer keeps: the rows of its site.
+typedef struct sae_rows {
+    float *row; // [count, width]
+    int64_t count, width;
+} sae_rows;
+
+static bool published(const lam_profile_run *run) {
+    return run->mode == LAM_PUBLISHED;
+}
+
+// The first token sees only itself, in every text alike: standard mode leaves it out.
+static int64_t dropped(const lam_profile_run *run) {
+    return published(run) ? 0 : 1;
+}
+
+static lam_site site_of(const lam_profile_run *run) {
+    return row_sites[((const sae_options *)run->options)->site];
+}
+
+static int64_t row_count(const lam_profile_run *run) {
+    const lam_sequences *q = run->sequences;
+    return q->start[q->count] - q->count * dropped(run);
+}
+
+static int site_index(lam_site site) {
+    int i = 1;
+    while (row_sites[i] != site) i++;
+    return i;
+}
+
+static lam_code resolve(const lam_profile_run *run, lam_error *error) {
+    sae_options *o = run->options;
+    if (published(run) && (o->batch != LAM_AUTO_INTEGER || o->l1 != LAM_AUTO_REAL))
+        return lam_fail(error, LAM_USAGE,
+                        "sae.%s: published mode has its own: leave it out or use mode: standard",
+                        o->batch != LAM_AUTO_INTEGER ? "batch" : "l1");
+    if (run->input->length <= dropped(run))
+        return lam_fail(error, LAM_USAGE,
+                        "sae: sequences of 1 token leave no rows without their first: "
+                        "choose a larger length");
+    if (o->site == 0) o->site = site_index(published(run) ? LAM_SITE_MLP_FC : LAM_SITE_MLP_OUT);
+    if (o->latents == LAM_AUTO_INTEGER)
+        o->latents =
+            published(run) ? 2 * lam_site_width(run->model, site_of(run)) : 4 * run->model->width;
+    if (published(run) && o->latents < 3)
+        return lam_fail(error, LAM_USAGE,
+                        "sae.latents is %lld, but published mode keeps a third of them: "
+                        "choose 3 or more",
+                        (long long)o->latents);
+    if (o->learning_rate == LAM_AUTO_REAL) o->learning_rate = published(run) ? 1e-4 : 1e-3;
+    if (published(run)) return LAM_OK;
+    if (o->batch == LAM_AUTO_INTEGER) o->batch = 1024;
+    if (o->l1 == LAM_AUTO_REAL) o->l1 = 1e-3;
+    return LAM_OK;
+}
+
+static lam_site_set sites(const lam_profile_run *run) {
+    return LAM_SITE_BIT(site_of(run));
+}
+
+static lam_code take(const lam_profile_run *run, const uint32_t *token, int64_t tokens,
+                     lam_sequences *sequences, lam_arena *arena, lam_error *error) {
+    const lam_input *input = run->input;
+    return lam_sequences_take(sequences, token, tokens, input->sequences, input->length,
+                              input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error);
+}
+
+static lam_code groups(const lam_profile_run *run, lam_profile_group *group, size_t room,
+                       size_t *count, lam_arena *arena, lam_error *error) {
+    (void)room, (void)arena, (void)error;
+    const sae_options *o = run->options;
+    *group = (lam_profile_group){.name = "sae",
+                                 .variables = variables,
+                                 .dimensions = {{"epoch", o->epochs}},
+                                 .dimension_count = 1};
+    *count = 1;
+    return LAM_OK;
+}
+
+static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
+                      lam_error *error) {
+    (void)layer;
+    sae_rows *rows;
+    LAM_ALLOC(rows, arena, 1, error);
+    rows->width = lam_site_width(run->model, site_of(run));
+    rows->count = row_count(run);
+    LAM_ALLOC(rows->row, arena, rows->count * rows->width, error);
+    *state = rows;
+    return LAM_OK;
+}
+
+static void see(const lam_profile_run *run, void *state, const lam_view *view) {
+    sae_rows *rows = state;
+    int64_t skip = dropped(run);
+    float *to =
+        rows->row + (run->sequences->start[view->sequence] - view->sequence * skip) * rows->width;
+    for (int64_t t = skip; t < view->rows; t++, to += rows->width)
+        memcpy(to, view->data + t * view->row_stride, (size_t)rows->width * sizeof *to);
+}
+
+static lam_code check_finite(const sae_rows *rows, lam_error *error) {
+    for (int64_t i = 0; i < rows->count * rows->width; i++)
+        if (!isfinite(rows->row[i]))
+            return lam_fail(error, LAM_NUMERIC,
+                            "the activation of unit %lld in row %lld is %f: the model's weights "
+                            "overflow on this text",
+                            (long long)(i % rows->width), (long long)(i / rows->width),
+                            (double)rows->row[i]);
+    return LAM_OK;
+}
+
+typedef struct sae_step { // what the progress of a training needs
+    const lam_tick *tick;
+    int64_t rows, batch, epochs;
+} sae_step;
+
+static bool tell_step(void *state, const lam_autoencoder_position *position) {
+    const sae_step *step = state;
+    // The position is that of the next batch: at 0, an epoch's last, perhaps smaller one is done.
+    int64_t batches = (step->rows + step->batch - 1) / step->batch;
+    int64_t done = position->batch == 0 ? step->rows - (batches - 1) * step->batch : step->batch;
+    char detail[64];
+    snprintf(detail, sizeof detail, "epoch %lld of %lld",
+             (long long)(position->epoch + (position->batch > 0)), (long long)step->epochs);
+    step->tick->add(step->tick->user, done, detail);
+    return true;
+}
+
+static lam_code train_standard(const lam_profile_run *run, int64_t layer, sae_rows *rows,
+                               sae_result *result, const lam_tick *tick, lam_arena *arena,
+                               lam_error *error)
+{
+    const sae_options *o = run->options;
+    lam_autoencoder_options options = lam_autoencoder_defaults(rows->width);
+    options.latents = o->latents, options.epochs = o->epochs, options.batch = o->batch;
+    options.l1 = o->l1, options.adam.learning_rate = o->learning_rate;
+    lam_autoencoder *autoencoder;
+    LAM_TRY(lam_autoencoder_create(&autoencoder, &options, &lam_team_alone, arena, error));
+    lam_autoencoder_start(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer);
+    sae_step step = {tick, rows->count, o->batch, o->epochs};
+    lam_autoencoder_progress progress = {tell_step, &step};
+    LAM_TRY(lam_autoencoder_train(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer,
+                                  &progress, &result->curves, error));
+    return lam_autoencoder_measure(autoencoder, rows->row, rows->count, &result->measures, error);
+}

@@ -1,0 +1,109 @@
+#include "jobs/texts.h"
+
+#include "io/text.h"
+#include "io/tokenizer_file.h"
+#include "io/tokens.h"
+#include "src/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static bool ends_with(const char *path, const char *ending) {
+    size_t length = strlen(path), end = strlen(ending);
+    return length >= end && strcasecmp(path + length - end, ending) == 0;
+}
+
+static lam_code load_tokenizer(lam_texts *texts, const char *model, const lam_model_config *config,
+                               lam_error *error) {
+    if (texts->tokenizer) return LAM_OK;
+    LAM_TRY(lam_tokenizer_load(model, &texts->tokenizer, error));
+    size_t vocabulary = lam_tokenizer_vocabulary(texts->tokenizer);
+    if (vocabulary > (size_t)config->vocabulary)
+        return lam_fail(error, LAM_INPUT,
+                        "%s: the tokenizer has %zu tokens, the model's embedding %lld rows: "
+                        "they are not of one model",
+                        model, vocabulary, (long long)config->vocabulary);
+    // Embeddings are padded to handy sizes, but not by a tenth.
+    if (vocabulary < (size_t)config->vocabulary / 10 * 9)
+        lam_log(LAM_NORMAL,
+                "warning: %s: the tokenizer has %zu tokens, the model's embedding %lld rows: "
+                "is it this model's?",
+                model, vocabulary, (long long)config->vocabulary);
+    memcpy(texts->tokenizer_sha256, lam_tokenizer_digest(texts->tokenizer),
+           sizeof texts->tokenizer_sha256);
+    return LAM_OK;
+}
+
+static lam_code read_text(lam_texts *texts, const char *model, const lam_input *input,
+                          const lam_model_config *config, lam_text_tokens *item, lam_error *error) {
+    bool page = ends_with(input->text, ".html") || ends_with(input->text, ".htm");
+    bool clip = input->html == LAM_JOB_HTML_CLIP;
+    lam_text text;
+    LAM_TRY(lam_text_read(input->text, clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE, &text, error));
+    item->html_mode = !page ? "none" : clip ? "clip" : "article";
+    memcpy(item->text_sha256, text.sha256, sizeof item->text_sha256);
+    if (text.replaced)
+        lam_log(LAM_NORMAL, "warning: %s: %zu places are not UTF-8 and are read as U+FFFD",
+                input->text, text.replaced);
+    lam_ids ids = {0};
+    lam_code code = load_tokenizer(texts, model, config, error);
+    if (code == LAM_OK)
+        code = lam_tokenizer_encode(texts->tokenizer, text.data, text.bytes, &ids, error);
+    lam_text_destroy(&text);
+    if (code == LAM_OK) {
+        item->count = (int64_t)ids.count;
+        item->token = lam_arena_alloc(&texts->arena, ids.count, sizeof *item->token, error);
+        if (item->token)
+            memcpy(item->token, ids.id, ids.count * sizeof *item->token);
+        else
+            code = LAM_MEMORY;
+    }
+    lam_ids_destroy(&ids);
+    return code;
+}
+
+lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
+                       const lam_model_config *config, const lam_text_tokens **text,
+                       lam_error *error) {
+    if (!input->text)
+        return lam_fail(error, LAM_USAGE,
+                        "no text is given: add 'text: FILE' to the job, or --text FILE");
+    for (size_t i = 0; i < texts->count; i++) {
+        const lam_text_tokens *known = &texts->item[i];
+        if (strcmp(known->path, input->text) == 0 && known->html == input->html)
+            return *text = known, LAM_OK;
+    }
+    if (texts->count == LAM_MAX_TEXTS)
+        return lam_fail(error, LAM_USAGE, "more than %d texts in one job", LAM_MAX_TEXTS);
+    lam_text_tokens *item = &texts->item[texts->count];
+    *item = (lam_text_tokens){.path = input->text, .html = input->html};
+    if (ends_with(input->text, ".npy"))
+        LAM_TRY(read_tokens(texts, model, input, config, item, error));
+    else
+        LAM_TRY(read_text(texts, model, input, config, item, error));
+    texts->count++;
+    *text = item;
+    return LAM_OK;
+}
+
+void lam_texts_destroy(lam_texts *texts) {
+    lam_tokenizer_destroy(texts->tokenizer);
+    lam_arena_destroy(&texts->arena);
+    *texts = (lam_texts){0};
+}
+
+lam_code lam_input_resolve(lam_input *input, lam_mode mode, const lam_model_config *config,
+                           const char *profile, lam_error *error) {
+    bool published = mode == LAM_PUBLISHED;
+    if (input->html == LAM_JOB_HTML_AUTO)
+        input->html = published ? LAM_JOB_HTML_CLIP : LAM_JOB_HTML_ARTICLE;
+    if (input->select == LAM_JOB_SELECT_AUTO)
+        input->select = published ? LAM_JOB_SELECT_FIRST : LAM_JOB_SELECT_RANDOM;
+    if (input->length == LAM_AUTO_INTEGER)
+        input->length = config->positions < 1024 ? config->positions : 1024;
+    if (input->length > config->positions)
+        return lam_fail(error, LAM_USAGE, "%s: length is %lld, but the model has %lld positions",
+                        profile, (long long)input->length, (long long)config->positions);
+    return LAM_OK;
+}

@@ -1,0 +1,47 @@
+// The texts of a run as tokens: each is read and tokenized once, whoever asks for it.
+#ifndef LAM_TEXTS_H
+#define LAM_TEXTS_H
+
+#include "io/sha256.h"
+#include "jobs/input.h"
+#include "jobs/profile.h"
+#include "src/arena.h"
+#include "src/model.h"
+#include "src/tokenizer.h"
+
+typedef struct lam_text_tokens {
+    const char *path;
+    int html; // lam_job_html, as it was asked for
+    const char *html_mode; // "clip", "article"; "none" where the text is no page
+    uint32_t *token;
+    int64_t count;
+    char text_sha256[LAM_SHA256_TEXT]; // of the file as stored
+} lam_text_tokens;
+
+enum { LAM_MAX_TEXTS = 16 };
+
+typedef struct lam_texts {
+    lam_text_tokens item[LAM_MAX_TEXTS];
+    size_t count;
+    lam_tokenizer *tokenizer;               // of the model's folder, once a text needed it
+    char tokenizer_sha256[LAM_SHA256_TEXT]; // "" until then
+    lam_arena arena;
+} lam_texts;
+
+// The tokens of an input's text, as the tokenizer in the model's folder has them, or of a token
+// file, which must have been made by that tokenizer. Owned by texts. Not collective. LAM_USAGE
+// where no text is given; LAM_INPUT for a tokenizer that does not fit the model; and as
+// lam_text_read, lam_tokenizer_load, lam_tokens_read.
+LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
+                                   const lam_model_config *config, const lam_text_tokens **text,
+                                   lam_error *error);
+
+void lam_texts_destroy(lam_texts *texts);
+
+// Fills in what an input left open: html and select by mode, length by the model. profile names the
+// section in messages. LAM_USAGE for a length beyond the model's positions.
+LAM_CHECKED lam_code lam_input_resolve(lam_input *input, lam_mode mode,
+                                       const lam_model_config *config, const char *profile,
+                                       lam_error *error);
+
+#endif

@@ -1,0 +1,285 @@
+#include "autoencoder.h"
+
+#include "autoencoder_work.h"
+#include "random.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+lam_autoencoder_options lam_autoencoder_defaults(int64_t width)
+{
+    return (lam_autoencoder_options){
+        .width = width,
+        .latents = 4 * width,
+        .batch = 1024,
+        .epochs = 75,
+        .l1 = 1e-3,
+        .adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
+        .sparse_share = 0.25,
+    };
+}
+
+// One piece of memory, handed out from its start; without a base, only counted.
+typedef struct memory {
+    char *base;
+    size_t used;
+} memory;
+
+static void *take(memory *room, int64_t count, size_t size)
+{
+    void *piece = room->base ? room->base + room->used : NULL;
+    room->used += ((size_t)count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return piece;
+}
+
+#define TAKE(pointer, room, count) ((pointer) = take((room), (count), sizeof *(pointer)))
+
+static void take_parameter(memory *room, lam_parameter *parameter, int64_t count)
+{
+    TAKE(parameter->value, room, count);
+    TAKE(parameter->first, room, count);
+    TAKE(parameter->second, room, count);
+}
+
+static int64_t up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit;
+}
+
+static int64_t bits_of(int64_t n)
+{
+    int64_t bits = 0;
+    for (; n; n /= 2) bits++;
+    return bits;
+}
+
+static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w)
+{
+    const int64_t batch = a->options.batch, stride = a->stride, blocks = a->own_blocks;
+    const int64_t cells = blocks * batch * LAM_LATENT_BLOCK;
+    const int64_t residual_pieces = up(batch, LAM_RESIDUAL_ROWS);
+    lam_team_node nodes[LAM_TEAM_NODES];
+    int64_t node_count = lam_team_nodes(a->blocks, a->first_block, blocks, nodes);
+    w->parts = up(stride, LAM_COLUMN_PART);
+    w->pieces = up(batch, LAM_ROW_PIECE);
+    const int64_t pieces = blocks * w->pieces;
+    TAKE(w->centred, room, batch * stride);
+    TAKE(w->residual, room, (node_count > 0 ? node_count : 1) * batch * stride);
+    TAKE(w->tiles, room, up(stride, LAM_COLUMN_TILE) * batch * 2 * LAM_COLUMN_TILE);
+    TAKE(w->latents, room, cells);
+    TAKE(w->slopes, room, cells);
+    TAKE(w->list_latent, room, cells);
+    TAKE(w->list_count, room, blocks * batch);
+    TAKE(w->active, room, pieces * LAM_LATENT_BLOCK);
+    TAKE(w->piece_active, room, pieces);
+    TAKE(w->piece_sum, room, pieces);
+    TAKE(w->sparse, room, blocks);
+    TAKE(w->next, room, pieces * LAM_LATENT_BLOCK);
+    TAKE(w->start, room, blocks * (LAM_LATENT_BLOCK + 1));
+    TAKE(w->slope_part, room, pieces * LAM_LATENT_BLOCK);
+    TAKE(w->slope_sum, room, blocks * LAM_LATENT_BLOCK);
+    TAKE(w->pullback, room, blocks * stride);
+    TAKE(w->block_values, room, a->blocks * (LAM_BLOCK_PULLBACK + stride));
+    TAKE(w->squares, room, residual_pieces);
+    TAKE(w->residual_sum, room, residual_pieces * stride);
+    TAKE(w->bias_gradient, room, stride);
+    // A stack of partial sums (as deep as the tree), or the gradient of one part of one block.
+    int64_t depth = blocks > 1 ? bits_of(blocks - 1) : 1;
+    w->scratch_size = depth * LAM_ROW_PIECE * LAM_COLUMN_PART;
+    TAKE(w->scratch, room, w->threads * w->scratch_size);
+}
+
+static void lay_out(memory *room, lam_autoencoder *a, lam_autoencoder_work *w)
+{
+    take_parameter(room, &a->encoder, a->own_latents * a->stride);
+    take_parameter(room, &a->decoder, a->own_latents * a->stride);
+    take_parameter(room, &a->encoder_bias, a->own_blocks * LAM_LATENT_BLOCK);
+    take_parameter(room, &a->decoder_bias, a->stride);
+    lay_out_work(room, a, w);
+}
+
+static lam_code check(const lam_autoencoder_options *o, lam_error *error)
+{
+    const int64_t most = 1 << 24; // sizes whose products stay far below 2^63
+    if (o->width < 1 || o->width > most)
+        return lam_fail(error, LAM_USAGE, "an autoencoder of width %lld: at least 1 is needed",
+                        (long long)o->width);
+    if (o->latents < 1 || o->latents > most)
+        return lam_fail(error, LAM_USAGE, "sae.latents is %lld: it must be 1 to %lld",
+                        (long long)o->latents, (long long)most);
+    if (o->batch < 1 || o->batch > most)
+        return lam_fail(error, LAM_USAGE, "sae.batch is %lld: it must be 1 to %lld",
+                        (long long)o->batch, (long long)most);
+    if (o->epochs < 0)
+        return lam_fail(error, LAM_USAGE, "sae.epochs is %lld: it must not be negative",
+                        (long long)o->epochs);
+    if (!(o->l1 >= 0) || !isfinite(o->l1))
+        return lam_fail(error, LAM_USAGE, "sae.l1 is %g: it must be 0 or more", o->l1);
+    const lam_adam *adam = &o->adam;
+    if (!(adam->learning_rate >= 0) || !isfinite(adam->learning_rate) || !(adam->epsilon > 0) ||
+        !(adam->beta1 >= 0 && adam->beta1 < 1) || !(adam->beta2 >= 0 && adam->beta2 < 1))
+        return lam_fail(error, LAM_USAGE,
+                        "Adam with rate %g, betas %g and %g, epsilon %g: the rate must be 0 or "
+                        "more, the betas in [0, 1), epsilon above 0",
+                        adam->learning_rate, adam->beta1, adam->beta2, adam->epsilon);
+    return LAM_OK;
+}
+
+static void shape(lam_autoencoder *a, const lam_autoencoder_options *options, const lam_team *team)
+{
+    a->options = *options;
+    a->team = team;
+    a->stride = up(options->width, LAM_LANES) * LAM_LANES;
+    a->blocks = up(options->latents, LAM_LATENT_BLOCK);
+    team->own(team, a->blocks, &a->first_block, &a->own_blocks);
+    int64_t first = a->first_block * LAM_LATENT_BLOCK;
+    int64_t end = (a->first_block + a->own_blocks) * LAM_LATENT_BLOCK;
+    a->own_latents = a->own_blocks ? (end < options->latents ? end : options->latents) - first : 0;
+}
+
+size_t lam_autoencoder_bytes(const lam_autoencoder_options *options, const lam_team *team,
+                             int threads)
+{
+    lam_error error;
+    if (check(options, &error) != LAM_OK) return 0;
+    lam_autoencoder a = {0};
+    lam_autoencoder_work w = {.threads = threads};
+    memory count = {0};
+    shape(&a, options, team);
+    lay_out(&count, &a, &w);
+    return count.used + sizeof a + sizeof w;
+}
+
+lam_code lam_autoencoder_create(lam_autoencoder **autoencoder,
+                                const lam_autoencoder_options *options, const lam_team *team,
+                                lam_arena *arena, lam_error *error)
+{
+    LAM_TRY(check(options, error));
+    lam_autoencoder *a;
+    LAM_ALLOC(a, arena, 1, error);
+    LAM_ALLOC(a->work, arena, 1, error);
+    shape(a, options, team);
+    a->work->threads = omp_get_max_threads();
+    memory room = {0};
+    lay_out(&room, a, a->work);
+    LAM_ALLOC(room.base, arena, room.used, error);
+    room.used = 0;
+    lay_out(&room, a, a->work);
+    *autoencoder = a;
+    return LAM_OK;
+}
+
+// Means of the columns of rows [count, width] in double precision, column by column in the order of
+// the rows.
+static void column_means(const float *rows, int64_t count, int64_t width, float *mean)
+{
+    enum { COLUMNS = 16 };
+#pragma omp parallel for schedule(static)
+    for (int64_t first = 0; first < width; first += COLUMNS) {
+        int64_t columns = width - first < COLUMNS ? width - first : COLUMNS;
+        double sum[COLUMNS] = {0};
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t c = 0; c < columns; c++) sum[c] += (double)rows[i * width + first + c];
+        for (int64_t c = 0; c < columns; c++)
+            mean[first + c] = count ? (float)(sum[c] / (double)count) : 0;
+    }
+}
+
+static void forget(const lam_parameter *parameter, int64_t count)
+{
+    memset(parameter->value, 0, (size_t)count * sizeof(float));
+    memset(parameter->first, 0, (size_t)count * sizeof(float));
+    memset(parameter->second, 0, (size_t)count * sizeof(float));
+}
+
+void lam_autoencoder_start(lam_autoencoder *a, const float *rows, int64_t count, uint64_t seed,
+                           uint16_t layer)
+{
+    const int64_t width = a->options.width;
+    forget(&a->encoder, a->own_latents * a->stride);
+    forget(&a->decoder, a->own_latents * a->stride);
+    forget(&a->encoder_bias, a->own_blocks * LAM_LATENT_BLOCK);
+    forget(&a->decoder_bias, a->stride);
+    column_means(rows, count, width, a->decoder_bias.value);
+
+    lam_random random = lam_random_key(seed, LAM_RANDOM_SAE_WEIGHTS, layer, 0);
+    const float deviation = (float)(1 / sqrt((double)width));
+    const int64_t first = a->first_block * LAM_LATENT_BLOCK;
+#pragma omp parallel for schedule(static)
+    for (int64_t j = 0; j < a->own_latents; j++) {
+        float *weight = a->encoder.value + j * a->stride;
+        lam_random_fill_normal(&random, (uint64_t)((first + j) * width), width, deviation, weight);
+        memcpy(a->decoder.value + j * a->stride, weight, (size_t)width * sizeof *weight);
+    }
+    a->position = (lam_autoencoder_position){0};
+}
+
+// Closes the epoch that position has come to the end of.
+static void end_epoch(lam_autoencoder_position *at, lam_autoencoder_curves *curves)
+{
+    const double batches = (double)at->batch;
+    curves->loss[at->epoch] = at->loss / batches;
+    curves->mse[at->epoch] = at->mse / batches;
+    curves->density[at->epoch] = at->density / batches;
+    *at = (lam_autoencoder_position){.epoch = at->epoch + 1, .steps = at->steps};
+}
+
+// The rest of one epoch, whose rows are taken in that order; status says whether to go on.
+static lam_code train_epoch(lam_autoencoder *a, const float *rows, int64_t count,
+                            const int64_t *order, const lam_autoencoder_progress *progress,
+                            lam_autoencoder_curves *curves, lam_error *error)
+{
+    lam_autoencoder_position *at = &a->position;
+    const int64_t size = a->options.batch, batches = up(count, size), epoch = at->epoch;
+    while (at->epoch == epoch) {
+        const int64_t first = at->batch * size, rest = count - first;
+        lam_autoencoder_trace trace;
+        LAM_TRY(lam_autoencoder_step(a, rows, order + first, rest < size ? rest : size, &trace,
+                                     error));
+        curves->last_loss = trace.loss;
+        if (!isfinite(trace.loss)) {
+            curves->status = LAM_AUTOENCODER_DIVERGED;
+            return LAM_OK;
+        }
+        at->loss += trace.loss;
+        at->mse += trace.mse;
+        at->density += trace.density;
+        if (++at->batch == batches) end_epoch(at, curves);
+        if (progress && !progress->step(progress->state, at) && at->epoch < a->options.epochs) {
+            curves->status = LAM_AUTOENCODER_STOPPED;
+            return LAM_OK;
+        }
+    }
+    return LAM_OK;
+}
+
+lam_code lam_autoencoder_train(lam_autoencoder *a, const float *rows, int64_t count, uint64_t seed,
+                               uint16_t layer, const lam_autoencoder_progress *progress,
+                               lam_autoencoder_curves *curves, lam_error *error)
+{
+    if (count < 1)
+        return lam_fail(error, LAM_INPUT, "there are no activations to train an autoencoder on: "
+                                          "give a longer text, or fewer tokens a sequence");
+    for (int64_t e = a->position.epoch; e < a->options.epochs; e++)
+        curves->loss[e] = curves->mse[e] = curves->density[e] = NAN;
+    curves->last_loss = NAN;
+    curves->status = LAM_AUTOENCODER_TRAINED;
+    int64_t *order = malloc((size_t)count * sizeof *order);
+    if (!order)
+        return lam_fail(error, LAM_MEMORY, "memory for the order of %lld rows was refused",
+                        (long long)count);
+    lam_code code = LAM_OK;
+    while (code == LAM_OK && curves->status == LAM_AUTOENCODER_TRAINED &&
+           a->position.epoch < a->options.epochs) {
+        lam_random random =
+            lam_random_key(seed, LAM_RANDOM_SAE_ORDER, layer, (uint32_t)a->position.epoch);
+        lam_random_permutation(&random, count, order);
+        code = train_epoch(a, rows, count, order, progress, curves, error);
+    }
+    free(order);
+    return code;
+}

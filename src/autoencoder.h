@@ -1,0 +1,143 @@
+// A sparse autoencoder of one layer's activations, kind relu (Bricken et al. 2023, "Towards
+// monosemanticity"), with b = latents, d = width:
+//
+//     z = relu(W_enc (x - b_dec) + b_enc)        y = W_dec z + b_dec
+//     loss = mean over rows and columns of (y - x)^2 + l1 * mean over rows of the sum of z
+//
+// trained by Adam on batches of rows in a new random order each epoch. The ranks of a team share one
+// autoencoder by its latents, in blocks of LAM_LATENT_BLOCK. The bits of every value are the same
+// for any number of threads and ranks.
+#ifndef LAM_AUTOENCODER_H
+#define LAM_AUTOENCODER_H
+
+#include "adam.h"
+#include "arena.h"
+#include "error.h"
+#include "team.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct lam_autoencoder_options {
+    int64_t width, latents;
+    int64_t batch; // rows a step at most
+    int64_t epochs;
+    double l1;
+    lam_adam adam;
+    // A block of latents with at most this share of its values active in a batch is computed from
+    // lists of those, else by matrix products. At most a third.
+    double sparse_share;
+} lam_autoencoder_options;
+
+// 4 * width latents, batch 1024, 75 epochs, l1 1e-3, Adam with rate 1e-3.
+lam_autoencoder_options lam_autoencoder_defaults(int64_t width);
+
+// Where a training stands: what comes next.
+typedef struct lam_autoencoder_position {
+    int64_t epoch, batch; // batch within the epoch
+    int64_t steps;        // Adam's, done
+    double loss, mse, density; // sums over the batches of this epoch that are done
+} lam_autoencoder_position;
+
+// The whole state. Weights are [latent, stride]: stride is width up to a multiple of 16, and the
+// columns beyond width stay zero. The latents are those of this rank's blocks.
+typedef struct lam_autoencoder {
+    lam_autoencoder_options options;
+    const lam_team *team;
+    int64_t stride;
+    int64_t blocks, first_block, own_blocks; // of LAM_LATENT_BLOCK latents, the last one's fewer
+    int64_t own_latents;
+    lam_parameter encoder, decoder; // [own_latents, stride]
+    lam_parameter encoder_bias;     // [own_blocks * LAM_LATENT_BLOCK], zero beyond own_latents
+    lam_parameter decoder_bias;     // [stride]
+    lam_autoencoder_position position;
+    struct lam_autoencoder_work *work; // nothing in it outlives a call
+} lam_autoencoder;
+
+// Bytes that lam_autoencoder_create will take from its arena, for the rank that team speaks for and
+// that many threads. 0 where the options are unusable.
+size_t lam_autoencoder_bytes(const lam_autoencoder_options *options, const lam_team *team,
+                             int threads);
+
+// Makes an autoencoder whose weights are all zero, for as many threads as OpenMP now gives. team is
+// kept by reference; all else is owned by arena. LAM_USAGE names an option out of range.
+LAM_CHECKED lam_code lam_autoencoder_create(lam_autoencoder **autoencoder,
+                                            const lam_autoencoder_options *options,
+                                            const lam_team *team, lam_arena *arena,
+                                            lam_error *error);
+
+// Begins a new training: W_enc normal with deviation 1 / sqrt(width), W_dec its transpose, b_enc 0,
+// b_dec the mean of rows [count, width]. The numbers depend on seed and layer alone.
+void lam_autoencoder_start(lam_autoencoder *autoencoder, const float *rows, int64_t count,
+                           uint64_t seed, uint16_t layer);
+
+// What a step found before it changed the weights.
+typedef struct lam_autoencoder_trace {
+    double loss, mse;
+    double density; // share of latents > 0
+} lam_autoencoder_trace;
+
+// One step of Adam on the rows index[0 .. count - 1] of rows [any, width]; count is at most the
+// options' batch. Collective. Where the loss is not finite, the weights stay as they were; see
+// trace->loss.
+LAM_CHECKED lam_code lam_autoencoder_step(lam_autoencoder *autoencoder, const float *rows,
+                                          const int64_t *index, int64_t count,
+                                          lam_autoencoder_trace *trace, lam_error *error);
+
+typedef enum lam_autoencoder_status {
+    LAM_AUTOENCODER_TRAINED,
+    LAM_AUTOENCODER_DIVERGED, // the loss of a batch was not finite; weights are those before it
+    LAM_AUTOENCODER_STOPPED,  // the caller asked for it; training can go on
+} lam_autoencoder_status;
+
+// What training leaves. Means over an epoch's batches, each taken before its step; NaN for epochs
+// that did not end. loss is the last batch's, before its step.
+typedef struct lam_autoencoder_curves {
+    double *loss, *mse, *density; // [epochs], the caller's
+    double last_loss;
+    lam_autoencoder_status status; // and position says where
+} lam_autoencoder_curves;
+
+// Called after every step with the position of what comes next; false stops the training there.
+typedef struct lam_autoencoder_progress {
+    bool (*step)(void *state, const lam_autoencoder_position *position);
+    void *state;
+} lam_autoencoder_progress;
+
+// Trains from the autoencoder's position to the last epoch. rows [count, width], the same at every
+// call of one training, as are seed and layer, which decide the order of rows. The curves' entries
+// of epochs already done are left alone. progress may be NULL. Collective.
+LAM_CHECKED lam_code lam_autoencoder_train(lam_autoencoder *autoencoder, const float *rows,
+                                           int64_t count, uint64_t seed, uint16_t layer,
+                                           const lam_autoencoder_progress *progress,
+                                           lam_autoencoder_curves *curves, lam_error *error);
+
+// What can be undefined in the measures; such a value is NaN.
+typedef enum lam_autoencoder_flag {
+    LAM_AUTOENCODER_NO_VARIANCE = 1, // all rows are equal: no fvu
+    LAM_AUTOENCODER_NO_DIRECTION = 2, // every row is zero: no cosine
+    LAM_AUTOENCODER_FLAT = 4, // all latents are as often active, or as strongly: no density_activation
+    LAM_AUTOENCODER_NOT_FINITE = 8, // rows or weights are not finite: nothing is defined
+} lam_autoencoder_flag;
+
+// Of rows [count, width] under the weights as they are.
+typedef struct lam_autoencoder_measures {
+    double density;    // share of latents > 0
+    double l0;         // active latents a row, mean
+    double mse;        // mean over rows and columns of (y - x)^2
+    double fvu;        // sum of (y - x)^2 / sum of (x - mean of x by column)^2
+    double cosine;     // mean of cos(x, y) over the rows that are not zero; 0 where y is zero
+    double dead_share; // share of latents that are active in no row
+    // Mean over latents of s(density of the latent) * s(mean of its values > 0), where s scales the
+    // latents' values to [0, 1], as the published study has it.
+    double density_activation;
+    unsigned flags; // of lam_autoencoder_flag
+} lam_autoencoder_measures;
+
+// Collective. Uses the batch's memory; count is any.
+LAM_CHECKED lam_code lam_autoencoder_measure(lam_autoencoder *autoencoder, const float *rows,
+                                             int64_t count, lam_autoencoder_measures *measures,
+                                             lam_error *error);
+
+#endif

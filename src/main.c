@@ -1,0 +1,80 @@
+#include "jobs/arguments.h"
+#include "jobs/commands.h"
+#include "lam_version.h"
+#include "src/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct lam_simple_command {
+    const char *name, *summary;
+    lam_code (*run)(int argc, const char *const *argv, lam_error *error);
+} lam_simple_command;
+
+static const lam_simple_command simple_commands[] = {
+    {"info", "say what a checkpoint folder, a token file or a result holds", lam_command_info},
+    {"tokenize", "turn a text into a file of tokens, or show its pieces", lam_command_tokenize},
+    {"synth", "make a checkpoint of any shape with random weights", lam_command_synth},
+    {NULL, NULL, NULL},
+};
+
+static void print_help(FILE *out) {
+    fputs("laminar " LAM_VERSION ": profiles of every layer of a language model, by MPI\n\n"
+          "usage: laminar COMMAND ...\n"
+          "       mpirun -n RANKS laminar sweep JOB.yaml\n\ncommands:\n",
+          out);
+    lam_help_entry(out, "sweep", "run the profiles of a job file and write the result (netCDF)");
+    for (const lam_profile *const *p = lam_profiles; *p; p++) {
+        char text[256];
+        snprintf(text, sizeof text, "%s: one profile, without a job file", (*p)->summary);
+        lam_help_entry(out, (*p)->name, text);
+    }
+    for (const lam_simple_command *c = simple_commands; c->name; c++)
+        lam_help_entry(out, c->name, c->summary);
+    fputs("\n'laminar COMMAND --help' explains a command; 'laminar --version' says which laminar "
+          "this is.\n\nexit status:\n",
+          out);
+#define X(name, status, text)                                                                      \
+    {                                                                                              \
+        char term[8];                                                                              \
+        snprintf(term, sizeof term, "%d", status);                                                 \
+        lam_help_entry(out, term, text);                                                           \
+    }
+    LAM_CODES(X)
+#undef X
+}
+
+static lam_code run(int argc, const char *const *argv, bool *speaks, lam_error *error) {
+    if (argc < 2) {
+        print_help(stderr);
+        return lam_fail(error, LAM_USAGE, "a command is missing");
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        if (argc == 2 || name[0] == '-') return print_help(stdout), LAM_OK;
+        const char *const help[] = {argv[0], argv[2], "--help"};
+        return run(3, help, speaks, error);
+    }
+    if (strcmp(name, "--version") == 0) return puts("laminar " LAM_VERSION), LAM_OK;
+    if (strcmp(name, "sweep") == 0) return lam_command_run(NULL, argc - 2, argv + 2, speaks, error);
+    for (const lam_profile *const *p = lam_profiles; *p; p++)
+        if (strcmp(name, (*p)->name) == 0)
+            return lam_command_run(*p, argc - 2, argv + 2, speaks, error);
+    for (const lam_simple_command *c = simple_commands; c->name; c++)
+        if (strcmp(name, c->name) == 0) return c->run(argc - 2, argv + 2, error);
+    return lam_fail(error, LAM_USAGE, "there is no command '%s' (see 'laminar --help')", name);
+}
+
+int main(int argc, char **argv) {
+    // A file beyond a limit, or a reader that went away, is an error like any other.
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    lam_error error = {0};
+    bool speaks = true;
+    lam_code code = run(argc, (const char *const *)argv, &speaks, &error);
+    if (code == LAM_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        code = lam_fail(&error, LAM_IO, "standard output cannot be written");
+    if (code != LAM_OK && speaks) fprintf(stderr, "laminar: error: %s\n", error.text);
+    return (int)code;
+}

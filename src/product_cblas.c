@@ -1,0 +1,19 @@
+#include "product.h"
+
+#include <cblas.h>
+#include <limits.h>
+
+lam_code lam_product_block(const lam_product *p) {
+    const int64_t sizes[] = {p->m, p->n, p->k, p->a_stride, p->b_stride, p->c_stride};
+    for (int i = 0; i < 6; i++)
+        if (sizes[i] > INT_MAX) return LAM_INTERNAL;
+    cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
+                p->transpose_b ? CblasTrans : CblasNoTrans, (int)p->m, (int)p->n, (int)p->k,
+                p->alpha, p->a, (int)p->a_stride, p->b, (int)p->b_stride, p->beta, p->c,
+                (int)p->c_stride);
+    return LAM_OK;
+}
+
+const char *lam_product_name(void) {
+    return "CBLAS";
+}

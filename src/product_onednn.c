@@ -1,0 +1,19 @@
+#include "product.h"
+
+#include <dnnl.h>
+#include <stdio.h>
+
+lam_code lam_product_block(const lam_product *p) {
+    dnnl_status_t status =
+        dnnl_sgemm(p->transpose_a ? 'T' : 'N', p->transpose_b ? 'T' : 'N', p->m, p->n, p->k,
+                   p->alpha, p->a, p->a_stride, p->b, p->b_stride, p->beta, p->c, p->c_stride);
+    if (status == dnnl_success) return LAM_OK;
+    return status == dnnl_out_of_memory ? LAM_MEMORY : LAM_INTERNAL;
+}
+
+const char *lam_product_name(void) {
+    static char name[64];
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(name, sizeof name, "oneDNN %d.%d.%d", version->major, version->minor, version->patch);
+    return name;
+}
