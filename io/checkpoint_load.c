@@ -51,7 +51,7 @@ bool lam_checkpoint_in_part(const lam_checkpoint *checkpoint, const lam_checkpoi
         return part->head;
     default:
         return weight->layer >= part->first_layer &&
-               weight->layer < part->first_layer + part->layer_count;
+               weight->layer - part->first_layer < part->layer_count;
     }
 }
 
@@ -74,9 +74,8 @@ static lam_code check_part(const lam_checkpoint *checkpoint, const lam_checkpoin
     if (part->first_layer < 0 || part->layer_count < 0 || part->layer_count > layers ||
         part->first_layer > layers - part->layer_count)
         return lam_fail(error, LAM_INTERNAL,
-                        "layers %" PRId64 " to %" PRId64 " of %s, which has %" PRId64,
-                        part->first_layer, part->first_layer + part->layer_count - 1,
-                        checkpoint->folder, layers);
+                        "%" PRId64 " layers from %" PRId64 " on are not in %s, which has %" PRId64,
+                        part->layer_count, part->first_layer, checkpoint->folder, layers);
     for (size_t i = 0; i < checkpoint->file_count; i++)
         LAM_TRY(lam_safetensors_recheck(checkpoint->file[i], error));
     return LAM_OK;

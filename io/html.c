@@ -246,22 +246,8 @@ static void on_text(void *context, const xmlChar *characters, int count) {
 
 // --- the whole
 
-// Makes the page what the parser wants: blanks for NULs, which it would take for the end, and for
-// declarations, which it would take for text (office programs write <![if ...]>).
-static void blank_out(char *page, size_t bytes) {
-    for (char *nul = page; (nul = memchr(nul, 0, bytes - (size_t)(nul - page))) != NULL;)
-        *nul = ' ';
-    for (char *at = page, *end; (at = strstr(at, "<!")) != NULL; at = end) {
-        bool comment = strncmp(at + 2, "--", 2) == 0;
-        end = comment ? strstr(at + 4, "-->") : strchr(at, '>');
-        if (!end) break;
-        if (!comment && strncasecmp(at + 2, "doctype", 7) != 0)
-            memset(at, ' ', (size_t)(end - at) + 1);
-    }
-}
-
 // Where the tag at *at ends, and how many attributes it has at most (by its words and equal signs).
-static const char *end_of_tag(const char *at, const char *end, size_t *attributes) {
+static char *end_of_tag(char *at, char *end, size_t *attributes) {
     *attributes = 0;
     for (at++; at < end && *at != '>'; at++) {
         if (is_blank(*at) && !is_blank(at[-1])) ++*attributes;
@@ -269,28 +255,39 @@ static const char *end_of_tag(const char *at, const char *end, size_t *attribute
         ++*attributes;
         while (at + 1 < end && is_blank(at[1])) at++;
         if (at + 1 == end || (at[1] != '"' && at[1] != '\'')) continue;
-        const char *close = memchr(at + 2, at[1], (size_t)(end - at - 2));
+        char *close = memchr(at + 2, at[1], (size_t)(end - at - 2));
         if (close) at = close;
     }
     return at;
 }
 
-// Whether a tag has more than MOST_ATTRIBUTES attributes: the parser compares the name of each with
-// all before it. The page ends with a NUL and has no other.
-static bool has_crowded_tag(const char *page, size_t bytes) {
-    const char *end = page + bytes, *at = page;
+// Makes a page, which ends with a NUL, what the parser wants: blanks for other NULs, which it would
+// take for the end, and for declarations, which it would take for text (office programs write
+// <![if ...]>). False if a tag has more than MOST_ATTRIBUTES: it compares each one's name with all
+// before it.
+static bool prepare(char *page, size_t bytes) {
+    char *end = page + bytes, *at = page;
+    while ((at = memchr(at, 0, (size_t)(end - at))) != NULL) *at = ' ';
+    at = page;
     while (at && (at = memchr(at, '<', (size_t)(end - at))) != NULL) {
-        const char *name = at + 1;
+        char *mark = at++;
         size_t attributes = 0;
-        at = isalpha((unsigned char)*name) ? end_of_tag(at, end, &attributes) : name;
-        if (attributes > 2 * MOST_ATTRIBUTES) return true;
+        if (isalpha((unsigned char)mark[1])) {
+            at = end_of_tag(mark, end, &attributes);
+        } else if (strncmp(mark, "<!--", 4) == 0) {
+            at = strstr(mark + 4, "-->");
+        } else if (mark[1] == '!' && strncasecmp(mark + 2, "doctype", 7) != 0) {
+            at = strchr(mark, '>');
+            if (at) memset(mark, ' ', (size_t)(at - mark) + 1);
+        }
+        if (attributes > 2 * MOST_ATTRIBUTES) return false;
         // What is in these is no markup, and may be anything.
-        if (strncasecmp(name, "script", 6) == 0)
+        if (strncasecmp(mark, "<script", 7) == 0)
             at = strcasestr(at, "</script");
-        else if (strncasecmp(name, "style", 5) == 0)
+        else if (strncasecmp(mark, "<style", 6) == 0)
             at = strcasestr(at, "</style");
     }
-    return false;
+    return true;
 }
 
 // Runs the parser over a page in UTF-8 without NULs.
@@ -325,12 +322,11 @@ lam_code lam_html_article(const char *page, size_t bytes, char **text, size_t *l
     size_t utf8_bytes = 0;
     article made = {0};
     LAM_TRY(lam_charset_decode(page, bytes, &utf8, &utf8_bytes, replaced, error));
-    blank_out(utf8, utf8_bytes);
     lam_code code = LAM_OK;
     if (utf8_bytes > INT_MAX / 2)
         code = lam_fail(error, LAM_INPUT, "a page of %.0f MB is too large: split it",
                         (double)bytes / 1e6);
-    else if (has_crowded_tag(utf8, utf8_bytes))
+    else if (!prepare(utf8, utf8_bytes))
         code = lam_fail(error, LAM_INPUT,
                         "a tag has more than %d attributes: this is no page that people read; "
                         "mend it or give its text as a .txt file",

@@ -81,7 +81,7 @@ static lam_code print_source(const page *to, const char *label, const char *text
     return line ? LAM_OK : LAM_MEMORY;
 }
 
-// "gpt2: 12 layer, 12 head, 3 component": the family and the sizes at the root.
+// "gpt2, 12 layers, 12 heads; sha256 ...": what of it is known.
 static lam_code print_model(const page *to, lam_error *error) {
     lam_arena arena = {0};
     const char *line = text_of(to, "model_type");
@@ -120,8 +120,9 @@ static lam_code print_head(const page *to, lam_error *error) {
     if (*text_of(to, "date_created")) print_labelled(to, "made", text_of(to, "date_created"));
     if (number_of(to, "ranks") > 0) {
         char ranks[100];
-        snprintf(ranks, sizeof ranks, "%.0f ranks x %.0f threads", number_of(to, "ranks"),
-                 number_of(to, "threads_per_rank"));
+        double count = number_of(to, "ranks"), threads = number_of(to, "threads_per_rank");
+        snprintf(ranks, sizeof ranks, "%.0f rank%s x %.0f thread%s", count, count == 1 ? "" : "s",
+                 threads, threads == 1 ? "" : "s");
         print_labelled(to, "by", ranks);
     }
     if (*text_of(to, "cpu")) print_labelled(to, "cpu", text_of(to, "cpu"));

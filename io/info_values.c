@@ -35,7 +35,7 @@ lam_code lam_summarise(const lam_group *group, size_t variable, int64_t first, i
     size_t kept = 0;
     for (int64_t i = 0; i < count; i++) {
         double value = lam_group_value(group, variable, first + i);
-        if (!isnan(value)) sorted[kept++] = value;
+        if (!isnan(value)) sorted[kept++] = value + 0.0; // a -0 reads as 0
     }
     summary->missing = count - (int64_t)kept;
     if (kept) {

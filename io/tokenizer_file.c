@@ -272,8 +272,9 @@ static lam_code read_added_token(reading *r, const json_t *token, json_int_t *ne
                         "download it again or save it anew with the library it comes from",
                         r->path, text, json_integer_value(id),
                         known >= 0 ? "the vocabulary gives it another"
-                        : taken    ? "the vocabulary gives that to another"
-                                   : "the ids after the vocabulary are not in order");
+                        : json_integer_value(id) != right
+                            ? "the ids after the vocabulary are not in order"
+                            : "the vocabulary gives that to another");
     r->added[r->parts.added_count++] =
         (lam_added_token){(uint32_t)right, text, bytes, json_is_true(normalized)};
     return LAM_OK;

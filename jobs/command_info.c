@@ -29,8 +29,7 @@ static const lam_option info_options[] = {
 static const char *const examples[] = {"laminar info models/gpt2", "laminar info led.nc",
                                        "laminar info --json led.nc", NULL};
 
-static int64_t parameters(const lam_checkpoint *checkpoint, size_t *bytes)
-{
+static int64_t parameters(const lam_checkpoint *checkpoint, size_t *bytes) {
     int64_t all = 0;
     *bytes = 0;
     for (size_t i = 0; i < lam_checkpoint_tensor_count(checkpoint); i++) {
@@ -42,8 +41,7 @@ static int64_t parameters(const lam_checkpoint *checkpoint, size_t *bytes)
     return all;
 }
 
-static const char *activation_name(lam_activation activation)
-{
+static const char *activation_name(lam_activation activation) {
     static const char *const names[] = {"gelu_new", "gelu", "gelu_fast", "relu"};
     return names[activation];
 }
@@ -56,8 +54,7 @@ typedef struct lam_fact {
 
 enum { MAX_FACTS = 20 };
 
-static size_t config_facts(const lam_checkpoint *checkpoint, lam_fact *fact)
-{
+static size_t config_facts(const lam_checkpoint *checkpoint, lam_fact *fact) {
     const lam_model_config *c = lam_checkpoint_config(checkpoint);
     size_t bytes, n = 0;
     double all = (double)parameters(checkpoint, &bytes);
@@ -81,8 +78,7 @@ static size_t config_facts(const lam_checkpoint *checkpoint, lam_fact *fact)
     return n;
 }
 
-static void print_tensors(const lam_checkpoint *checkpoint)
-{
+static void print_tensors(const lam_checkpoint *checkpoint) {
     puts("tensors");
     for (size_t i = 0; i < lam_checkpoint_tensor_count(checkpoint); i++) {
         lam_checkpoint_tensor t = lam_checkpoint_tensor_at(checkpoint, i);
@@ -94,8 +90,7 @@ static void print_tensors(const lam_checkpoint *checkpoint)
     }
 }
 
-static lam_code print_json(json_t *object, lam_error *error)
-{
+static lam_code print_json(json_t *object, lam_error *error) {
     if (!object) return lam_fail(error, LAM_MEMORY, "memory for the JSON was refused");
     int failed = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     json_decref(object);
@@ -104,8 +99,7 @@ static lam_code print_json(json_t *object, lam_error *error)
 }
 
 static lam_code info_checkpoint(const char *path, const lam_info_options *options,
-                                lam_error *error)
-{
+                                lam_error *error) {
     lam_checkpoint *checkpoint;
     LAM_TRY(lam_checkpoint_open(path, &checkpoint, error));
     lam_tokenizer *tokenizer = NULL;
@@ -114,8 +108,7 @@ static lam_code info_checkpoint(const char *path, const lam_info_options *option
     lam_fact fact[MAX_FACTS];
     size_t count = config_facts(checkpoint, fact);
     if (has_tokenizer)
-        fact[count++] =
-            (lam_fact){"tokens", NULL, (double)lam_tokenizer_vocabulary(tokenizer)};
+        fact[count++] = (lam_fact){"tokens", NULL, (double)lam_tokenizer_vocabulary(tokenizer)};
     lam_code code = LAM_OK;
     if (options->json) {
         json_t *object = json_pack("{s:s}", "path", path);
@@ -134,7 +127,8 @@ static lam_code info_checkpoint(const char *path, const lam_info_options *option
                 printf("%-13s %s\n", fact[i].name, fact[i].text);
             else
                 printf("%-13s %.0f\n", fact[i].name, fact[i].number);
-        printf("%-13s %s\n", "tokenizer", has_tokenizer ? lam_tokenizer_digest(tokenizer) : none.text);
+        printf("%-13s %s\n", "tokenizer",
+               has_tokenizer ? lam_tokenizer_digest(tokenizer) : none.text);
         if (options->tensors) print_tensors(checkpoint);
     }
     lam_tokenizer_destroy(tokenizer);
@@ -142,8 +136,43 @@ static lam_code info_checkpoint(const char *path, const lam_info_options *option
     return code;
 }
 
-lam_code lam_command_info(int argc, const char *const *argv, lam_error *error)
-{
+static lam_code info_tokens(const char *path, const lam_info_options *options, lam_error *error) {
+    lam_tokens tokens = {0};
+    lam_code code = lam_tokens_open(path, &tokens, error);
+    const lam_token_manifest *m = &tokens.manifest;
+    if (code == LAM_OK && options->json)
+        code =
+            print_json(json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "path", path,
+                                 "tokens", (json_int_t)tokens.count, "dtype", m->dtype, "source",
+                                 m->source, "source_sha256", m->source_sha256, "tokenizer_sha256",
+                                 m->tokenizer_sha256, "text_options", m->text_options, "npy_sha256",
+                                 m->npy_sha256, "laminar", m->laminar),
+                       error);
+    else if (code == LAM_OK)
+        printf("token file    %s\ntokens        %zu, %s\nsource        %s%s%s%s\n"
+               "source_sha256 %s\ntokenizer     %s\nnpy_sha256    %s, verified\n"
+               "laminar       %s\n",
+               path, tokens.count, m->dtype, m->source, *m->text_options ? " (" : "",
+               m->text_options, *m->text_options ? ")" : "", m->source_sha256, m->tokenizer_sha256,
+               m->npy_sha256, m->laminar);
+    lam_tokens_close(&tokens);
+    return code;
+}
+
+static lam_code info_of(const char *path, const lam_info_options *options, lam_error *error) {
+    struct stat info;
+    size_t length = strlen(path);
+    if (stat(path, &info) != 0)
+        return lam_fail(error, LAM_IO, "%s: %m: name a checkpoint folder, a token file or a result",
+                        path);
+    if (S_ISDIR(info.st_mode)) return info_checkpoint(path, options, error);
+    if (length > 4 && strcmp(path + length - 4, ".npy") == 0)
+        return info_tokens(path, options, error);
+    return options->json ? lam_info_result_json(path, stdout, error)
+                         : lam_info_result(path, stdout, error);
+}
+
+lam_code lam_command_info(int argc, const char *const *argv, lam_error *error) {
     lam_info_options options = {0};
     const lam_option_group groups[] = {{"Options", info_options, &options}, {NULL, NULL, NULL}};
     const lam_command command = {
@@ -164,18 +193,7 @@ lam_code lam_command_info(int argc, const char *const *argv, lam_error *error)
         puts("laminar " LAM_VERSION);
     else if (code == LAM_OK) {
         lam_log_open(arguments.level, true);
-        const char *path = arguments.operands.item[0];
-        struct stat info;
-        size_t length = strlen(path);
-        if (stat(path, &info) != 0)
-            code = lam_fail(error, LAM_IO, "%s: %m: name a checkpoint folder, a token file or a result", path);
-        else if (S_ISDIR(info.st_mode))
-            code = info_checkpoint(path, &options, error);
-        else if (length > 4 && strcmp(path + length - 4, ".npy") == 0)
-            code = info_tokens(path, &options, error);
-        else
-            code = options.json ? lam_info_result_json(path, stdout, error)
-                                : lam_info_result(path, stdout, error);
+        code = info_of(arguments.operands.item[0], &options, error);
     }
     lam_arena_destroy(&arena);
     return code;

@@ -33,7 +33,7 @@ static const lam_command sweep = {
     .examples = sweep_examples,
 };
 
-static lam_code print_sweep_help(void) {
+static void print_sweep_help(void) {
     lam_help_print(stdout, &sweep);
     puts("\nkeys of a job file:");
     const lam_option *const tables[] = {lam_global_options, lam_input_options};
@@ -44,10 +44,10 @@ static lam_code print_sweep_help(void) {
     for (const lam_profile *const *p = lam_profiles; *p; p++)
         lam_help_entry(stdout, (*p)->name, (*p)->summary);
     puts("\n'laminar PROFILE --help' lists the keys of a section.");
-    return LAM_OK;
 }
 
-static lam_code parse(const lam_profile *profile, int argc, const char *const *argv, bool speaks,
+// Purely local, before MPI is up, so that help is there where MPI is not.
+static lam_code parse(const lam_profile *profile, int argc, const char *const *argv,
                       lam_request_text *request, lam_arena *arena, lam_error *error) {
     lam_arguments *arguments = &request->arguments;
     if (profile)
@@ -56,15 +56,18 @@ static lam_code parse(const lam_profile *profile, int argc, const char *const *a
     else
         LAM_TRY(lam_arguments_parse(&sweep, argc, argv, arguments, arena, error));
     request->ended = arguments->help || arguments->version;
-    if (request->ended) {
-        if (!speaks) return LAM_OK;
-        if (arguments->version) return puts("laminar " LAM_VERSION), LAM_OK;
-        return profile ? lam_job_help(stdout, profile, error) : print_sweep_help();
-    }
-    lam_log_open(arguments->level, speaks);
-    if (profile) return LAM_OK;
+    if (request->ended || profile) return LAM_OK;
     return lam_job_read(arguments->operands.item[0], &arguments->sets, arguments->output,
                         lam_profiles, &request->job, arena, error);
+}
+
+static void print_help_or_version(const lam_profile *profile, const lam_arguments *arguments) {
+    if (!arguments->help)
+        puts("laminar " LAM_VERSION);
+    else if (profile)
+        lam_job_help(stdout, profile);
+    else
+        print_sweep_help();
 }
 
 // Threads of each rank: as asked, as OMP_NUM_THREADS says, or the cores it may use, shared with the
@@ -122,29 +125,40 @@ static lam_code run_models(const lam_comm *comm, const lam_job *job, const char 
     return LAM_OK;
 }
 
-lam_code lam_command_run(const lam_profile *profile, int argc, const char *const *argv,
-                         bool *speaks, lam_error *error) {
+// From MPI's start to its end. code is what parsing ended with, on this rank.
+static lam_code run_ranks(lam_code code, const lam_request_text *request, const char *command,
+                          bool *speaks, lam_arena *arena, lam_error *error) {
     lam_comm comm;
-    LAM_TRY(lam_comm_create(&comm, NULL, NULL, error));
+    lam_error broken;
+    if (lam_comm_create(&comm, NULL, NULL, &broken) != LAM_OK) return *error = broken, broken.code;
     *speaks = comm.rank == 0;
-    lam_log_open(LAM_NORMAL, *speaks);
-    lam_arena arena = {0};
-    lam_request_text request = {0};
-    char *command = NULL;
-    lam_code code = parse(profile, argc, argv, *speaks, &request, &arena, error);
-    if (code == LAM_OK && !(command = command_line(profile, argc, argv, &arena, error)))
-        code = LAM_MEMORY;
+    lam_log_open(request->arguments.level, *speaks);
     code = lam_comm_agree(&comm, code, error);
-    if (code == LAM_OK && !request.ended) {
-        set_threads(&comm, request.job.globals.threads);
-        code = run_models(&comm, &request.job, command, &arena, error);
+    if (code == LAM_OK) {
+        set_threads(&comm, request->job.globals.threads);
+        code = run_models(&comm, &request->job, command, arena, error);
     }
-    lam_arena_destroy(&arena);
     if (code == LAM_PEER) {
         // The ranks can no longer agree, nor end together.
-        if (*speaks) fprintf(stderr, "laminar: error: %s\n", error->text);
+        fprintf(stderr, "laminar: error: %s\n", error->text);
         lam_comm_abort(&comm, code);
     }
     lam_comm_destroy(&comm);
+    return code;
+}
+
+lam_code lam_command_run(const lam_profile *profile, int argc, const char *const *argv,
+                         bool *speaks, lam_error *error) {
+    lam_arena arena = {0};
+    lam_request_text request = {0};
+    char *command = NULL;
+    lam_code code = parse(profile, argc, argv, &request, &arena, error);
+    if (code == LAM_OK && !(command = command_line(profile, argc, argv, &arena, error)))
+        code = LAM_MEMORY;
+    if (code == LAM_OK && request.ended)
+        print_help_or_version(profile, &request.arguments);
+    else
+        code = run_ranks(code, &request, command, speaks, &arena, error);
+    lam_arena_destroy(&arena);
     return code;
 }

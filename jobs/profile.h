@@ -82,6 +82,9 @@ typedef struct lam_profile {
     lam_code (*describe)(const lam_profile_run *run, lam_group *groups, lam_error *error);
 } lam_profile;
 
+// Each in a file of its own.
+extern const lam_profile lam_profile_sae;
+
 extern const lam_profile *const lam_profiles[]; // ended by NULL
 
 #endif

@@ -193,16 +193,16 @@ static void see(void *user, const lam_view *view) {
 
 static void tick_tokens(void *user, int64_t tokens) {
     lam_run_state *r = user;
-    lam_progress_add(r->progress, tokens, "layers %lld to %lld", (long long)r->first_layer,
-                     (long long)(r->first_layer + r->layer_count - 1));
+    lam_progress_add(r->progress, tokens * r->layer_count, "layers %lld to %lld",
+                     (long long)r->first_layer, (long long)(r->first_layer + r->layer_count - 1));
 }
 
 // Collective: every pass of sequences through the model.
 static lam_code forward(lam_run_state *r) {
     int64_t tokens = 0;
     for (size_t i = 0; i < r->pass_count; i++) tokens += r->passes[i].start[r->passes[i].count];
-    lam_progress_begin(r->progress, "forward pass", "tokens",
-                       tokens * lam_layout_active(&r->layout));
+    lam_progress_begin(r->progress, "forward pass", "tokens", tokens * r->config->layers,
+                       r->config->layers);
     lam_code code = LAM_OK;
     for (size_t i = 0; i < r->pass_count && code == LAM_OK; i++) {
         r->current_pass = i;
@@ -276,7 +276,7 @@ static lam_code finish_layers(lam_run_state *r, lam_part *part) {
 static lam_code analyse(lam_run_state *r, lam_part *part) {
     const lam_profile *profile = part->run.profile;
     lam_progress_begin(r->progress, profile->name, profile->unit,
-                       profile->units(&part->run) * r->config->layers);
+                       profile->units(&part->run) * r->config->layers, 1);
     lam_code code = finish_layers(r, part);
     lam_error ended;
     if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, profile->name), &ended) !=
@@ -286,6 +286,21 @@ static lam_code analyse(lam_run_state *r, lam_part *part) {
     LAM_TRY(lam_comm_agree(r->comm, code, r->error));
     for (size_t g = 0; g < part->group_count; g++)
         LAM_TRY(lam_collect_group(r->comm, &r->layout, &part->mine[g], &part->whole[g], r->error));
+    return LAM_OK;
+}
+
+// The job with what was left open filled in, for this model alone.
+static lam_code resolved_job(lam_run_state *r, lam_job *job) {
+    *job = *r->request->job;
+    LAM_ALLOC(job->section, &r->arena, r->part_count, r->error);
+    LAM_ALLOC(job->globals.model.item, &r->arena, 1, r->error);
+    job->globals.model.count = 1;
+    job->globals.model.item[0] = r->request->model;
+    job->globals.output = r->request->output;
+    for (size_t i = 0; i < r->part_count; i++)
+        job->section[i] = (lam_job_section){.profile = r->part[i].run.profile,
+                                            .input = *r->part[i].run.input,
+                                            .options = r->part[i].run.options};
     return LAM_OK;
 }
 
@@ -307,8 +322,10 @@ static lam_code write_result(lam_run_state *r) {
             groups[count++] = part->whole[g];
         }
     }
+    lam_job resolved;
+    LAM_TRY(resolved_job(r, &resolved));
     lam_provenance about = {.comm = r->comm,
-                            .job = r->request->job,
+                            .job = &resolved,
                             .model = r->request->model,
                             .config = r->config,
                             .model_sha256 = r->model_sha256,

@@ -222,20 +222,98 @@ static bool tell_step(void *state, const lam_autoencoder_position *position) {
     return true;
 }
 
-static lam_code train_standard(const lam_profile_run *run, int64_t layer, sae_rows *rows,
-                               sae_result *result, const lam_tick *tick, lam_arena *arena,
-                               lam_error *error)
-{
+// What either training leaves.
+typedef struct sae_outcome {
+    lam_autoencoder_curves curves;
+    lam_autoencoder_measures measures;
+} sae_outcome;
+
+static lam_code train_standard(const lam_profile_run *run, int64_t layer, const sae_rows *rows,
+                               const lam_tick *tick, sae_outcome *outcome, lam_arena *arena,
+                               lam_error *error) {
     const sae_options *o = run->options;
-    lam_autoencoder_options options = lam_autoencoder_defaults(rows->width);
-    options.latents = o->latents, options.epochs = o->epochs, options.batch = o->batch;
-    options.l1 = o->l1, options.adam.learning_rate = o->learning_rate;
+    lam_autoencoder_options with = lam_autoencoder_defaults(rows->width);
+    with.latents = o->latents;
+    with.epochs = o->epochs;
+    with.batch = o->batch < rows->count ? o->batch : rows->count;
+    with.l1 = o->l1;
+    with.adam.learning_rate = o->learning_rate;
     lam_autoencoder *autoencoder;
-    LAM_TRY(lam_autoencoder_create(&autoencoder, &options, &lam_team_alone, arena, error));
+    LAM_TRY(lam_autoencoder_create(&autoencoder, &with, &lam_team_alone, arena, error));
     lam_autoencoder_start(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer);
-    sae_step step = {tick, rows->count, o->batch, o->epochs};
+    sae_step step = {tick, rows->count, with.batch, o->epochs};
     lam_autoencoder_progress progress = {tell_step, &step};
     LAM_TRY(lam_autoencoder_train(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer,
-                                  &progress, &result->curves, error));
-    return lam_autoencoder_measure(autoencoder, rows->row, rows->count, &result->measures, error);
+                                  &progress, &outcome->curves, error));
+    return lam_autoencoder_measure(autoencoder, rows->row, rows->count, &outcome->measures, error);
 }
+
+static double *values(lam_group *group, const char *name, int64_t layer) {
+    return lam_group_row(group, name, layer);
+}
+
+static void fill(lam_group *group, int64_t layer, const sae_outcome *outcome) {
+    const lam_autoencoder_measures *m = &outcome->measures;
+    *values(group, "density", layer) = m->density;
+    *values(group, "l0", layer) = m->l0;
+    *values(group, "mse", layer) = m->mse;
+    *values(group, "fvu", layer) = m->fvu;
+    *values(group, "cosine", layer) = m->cosine;
+    *values(group, "dead_share", layer) = m->dead_share;
+    *values(group, "density_activation", layer) = m->density_activation;
+    *values(group, "loss", layer) = outcome->curves.last_loss;
+    *(int8_t *)lam_group_row(group, "status", layer) =
+        outcome->curves.status == LAM_AUTOENCODER_DIVERGED;
+    *(int32_t *)lam_group_row(group, "undefined", layer) = (int32_t)m->flags;
+}
+
+static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
+                       const lam_tick *tick, lam_arena *arena, lam_error *error) {
+    const sae_rows *rows = state;
+    LAM_TRY(check_finite(rows, error));
+    sae_outcome outcome = {.curves = {.loss = values(group, "epoch_loss", layer),
+                                      .mse = values(group, "epoch_mse", layer),
+                                      .density = values(group, "epoch_density", layer)}};
+    LAM_TRY((published(run) ? train_published : train_standard)(run, layer, rows, tick, &outcome,
+                                                                arena, error));
+    fill(group, layer, &outcome);
+    return LAM_OK;
+}
+
+static int64_t units(const lam_profile_run *run) {
+    return row_count(run) * ((const sae_options *)run->options)->epochs;
+}
+
+static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
+    const sae_options *o = run->options;
+    int64_t *epoch = lam_group_row(group, "epoch", 0);
+    for (int64_t i = 0; i < o->epochs; i++) epoch[i] = i + 1;
+    LAM_TRY(lam_group_text(group, "site", lam_site_name(site_of(run)), error));
+    LAM_TRY(
+        lam_group_text(group, "kind", published(run) ? "published" : kind_choices[o->kind], error));
+    LAM_TRY(lam_group_number(group, "latents", (double)o->latents, true, error));
+    LAM_TRY(lam_group_number(group, "epochs", (double)o->epochs, true, error));
+    LAM_TRY(lam_group_number(group, "learning_rate", o->learning_rate, false, error));
+    LAM_TRY(lam_group_number(group, "rows", (double)row_count(run), true, error));
+    LAM_TRY(lam_group_number(group, "seed", (double)run->seed, true, error));
+    if (published(run)) return LAM_OK;
+    LAM_TRY(lam_group_number(group, "l1", o->l1, false, error));
+    return lam_group_number(group, "batch", (double)o->batch, true, error);
+}
+
+const lam_profile lam_profile_sae = {
+    .name = "sae",
+    .summary = "sparse autoencoders: how sparsely a layer's activations can be told",
+    .options = options,
+    .options_size = sizeof(sae_options),
+    .resolve = resolve,
+    .sites = sites,
+    .take = take,
+    .groups = groups,
+    .begin = begin,
+    .see = see,
+    .finish = finish,
+    .units = units,
+    .unit = "rows",
+    .describe = describe,
+};

@@ -5,6 +5,7 @@
 #include "io/tokens.h"
 #include "src/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -63,6 +64,36 @@ static lam_code read_text(lam_texts *texts, const char *model, const lam_input *
     return code;
 }
 
+// A token file stands for the text it was made of. The tokenizer it names must be the model's; a
+// model folder without one takes it at its word.
+static lam_code read_tokens(lam_texts *texts, const char *model, const lam_model_config *config,
+                            const lam_input *input, lam_text_tokens *item, lam_error *error) {
+    lam_tokens file = {0};
+    lam_code code = lam_tokens_open(input->text, &file, error);
+    lam_error none;
+    if (code == LAM_OK && load_tokenizer(texts, model, config, &none) == LAM_OK &&
+        strcmp(file.manifest.tokenizer_sha256, texts->tokenizer_sha256) != 0)
+        code = lam_fail(error, LAM_INPUT,
+                        "%s: made by a tokenizer other than that of %s: "
+                        "make it again by 'laminar tokenize --model %s'",
+                        input->text, model, model);
+    if (code == LAM_OK && !texts->tokenizer)
+        snprintf(texts->tokenizer_sha256, sizeof texts->tokenizer_sha256, "%s",
+                 file.manifest.tokenizer_sha256);
+    if (code == LAM_OK) {
+        item->html_mode = "none";
+        snprintf(item->text_sha256, sizeof item->text_sha256, "%s", file.manifest.source_sha256);
+        item->count = (int64_t)file.count;
+        item->token = lam_arena_alloc(&texts->arena, file.count, sizeof *item->token, error);
+        if (item->token)
+            lam_tokens_copy(&file, 0, file.count, item->token);
+        else
+            code = LAM_MEMORY;
+    }
+    lam_tokens_close(&file);
+    return code;
+}
+
 lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
                        const lam_model_config *config, const lam_text_tokens **text,
                        lam_error *error) {
@@ -79,7 +110,7 @@ lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *inp
     lam_text_tokens *item = &texts->item[texts->count];
     *item = (lam_text_tokens){.path = input->text, .html = input->html};
     if (ends_with(input->text, ".npy"))
-        LAM_TRY(read_tokens(texts, model, input, config, item, error));
+        LAM_TRY(read_tokens(texts, model, config, input, item, error));
     else
         LAM_TRY(read_text(texts, model, input, config, item, error));
     texts->count++;

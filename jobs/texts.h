@@ -11,7 +11,7 @@
 
 typedef struct lam_text_tokens {
     const char *path;
-    int html; // lam_job_html, as it was asked for
+    int html;              // lam_job_html, as it was asked for
     const char *html_mode; // "clip", "article"; "none" where the text is no page
     uint32_t *token;
     int64_t count;

@@ -24,11 +24,12 @@ struct lam_progress {
     lam_progress_style style;
     const char *stage, *unit;
     char detail[128];
-    int64_t serial, total, done; // done by this rank
-    int64_t *done_by;            // [rank], on rank 0
-    int finished;                // ranks other than 0 that sent their final report
-    double began, shown, lined;  // seconds
-    lam_report report;           // in flight
+    int64_t serial, total, steps_each;
+    int64_t done;               // by this rank
+    int64_t *done_by;           // [rank], on rank 0
+    int finished;               // ranks other than 0 that sent their final report
+    double began, shown, lined; // seconds
+    lam_report report;          // in flight
     MPI_Request request;
     bool drawn; // the line at the cursor holds a bar
 };
@@ -67,10 +68,10 @@ lam_code lam_progress_create(lam_progress **progress, const lam_comm *comm,
     return LAM_OK;
 }
 
-void lam_progress_begin(lam_progress *progress, const char *stage, const char *unit,
-                        int64_t total) {
+void lam_progress_begin(lam_progress *progress, const char *stage, const char *unit, int64_t total,
+                        int64_t steps_each) {
     lam_progress *p = progress;
-    p->stage = stage, p->unit = unit, p->total = total;
+    p->stage = stage, p->unit = unit, p->total = total, p->steps_each = steps_each;
     p->serial++;
     p->done = 0, p->finished = 0;
     p->detail[0] = '\0';
@@ -99,7 +100,8 @@ static void describe_time(char *text, size_t room, double seconds) {
 
 // "45%  6400 tokens/s  12 s left  layer 3, epoch 12 of 75"
 static void describe(const lam_progress *p, char *text, size_t room, double share, int64_t done) {
-    double elapsed = now() - p->began, rate = elapsed > 0 ? (double)done / elapsed : 0;
+    double elapsed = now() - p->began;
+    double rate = elapsed > 0 ? (double)(done / p->steps_each) / elapsed : 0;
     char left[32] = "?";
     if (share > 0) describe_time(left, sizeof left, elapsed * (1 - share) / share);
     snprintf(text, room, "%3.0f%%  %.*f %s/s  %s left  %s", 100 * share, rate < 10 ? 1 : 0, rate,
@@ -197,6 +199,7 @@ lam_code lam_progress_end(lam_progress *progress, double *seconds, lam_error *er
     p->drawn = false;
     int64_t done = p->done;
     for (int r = 1; r < p->comm->size; r++) done += p->done_by[r];
+    done /= p->steps_each;
     lam_log(LAM_NORMAL, "%s: %lld %s in %.2f s (%.0f %s/s)", p->stage, (long long)done, p->unit,
             *seconds, *seconds > 0 ? (double)done / *seconds : 0, p->unit);
     return LAM_OK;

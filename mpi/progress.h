@@ -21,10 +21,12 @@ LAM_CHECKED lam_code lam_progress_create(lam_progress **progress, const lam_comm
                                          lam_progress_style style, lam_arena *arena,
                                          lam_error *error);
 
-// Starts a stage ("forward pass") of total units ("tokens") over all ranks. Every rank calls it.
-void lam_progress_begin(lam_progress *progress, const char *stage, const char *unit, int64_t total);
+// Starts a stage ("forward pass") of total steps over all ranks. People are shown units ("tokens"),
+// each of which takes steps_each steps. Every rank calls it.
+void lam_progress_begin(lam_progress *progress, const char *stage, const char *unit, int64_t total,
+                        int64_t steps_each);
 
-// amount more units done by this rank; detail ("layer 3, epoch 12 of 75") says where rank 0 is.
+// amount more steps done by this rank; detail ("layer 3, epoch 12 of 75") says where rank 0 is.
 // Cheap: what is sent and drawn is limited in time.
 __attribute__((format(printf, 3, 4))) void lam_progress_add(lam_progress *progress, int64_t amount,
                                                             const char *detail, ...);

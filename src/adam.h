@@ -32,17 +32,14 @@ static inline lam_adam_rates lam_adam_rates_at(const lam_adam *adam, int64_t ste
     };
 }
 
-// One step of parameters offset .. offset + count - 1, whose gradient is gradient [count]. Means
-// that have decayed below 1e-30 become zero: where a latent never fires again they would end as
-// subnormal numbers, which cost a hundred times as much, and they move no weight.
+// One step of count values, whose gradient is gradient. Means that have decayed below 1e-30 become
+// zero: where a latent never fires again they would end as subnormal numbers, which cost a hundred
+// times as much, and they move no weight.
 __attribute__((always_inline)) static inline void
-lam_adam_update(const lam_adam_rates *rates, const float *restrict gradient,
-                const lam_parameter *parameter, int64_t offset, int64_t count)
+lam_adam_update(const lam_adam_rates *rates, int64_t count, const float *restrict gradient,
+                float *restrict value, float *restrict first, float *restrict second)
 {
     const lam_adam_rates r = *rates;
-    float *restrict value = parameter->value + offset;
-    float *restrict first = parameter->first + offset;
-    float *restrict second = parameter->second + offset;
 #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
         float m = first[i] + (gradient[i] - first[i]) * r.first_rate;

@@ -13,7 +13,6 @@ enum {
     LAM_LATENT_BLOCK = 256, // latents that are one leaf of the team's sums, and one owner's
     LAM_ROW_PIECE = 256,    // rows of a batch that one thread works on at a time
     LAM_COLUMN_TILE = 64,   // columns of the sparse loops: what they visit stays in the cache
-    LAM_LANES = 16,         // rows of weights are padded to a multiple of this
 };
 
 // The active latents of each row, in one block: latent and value [row, LAM_LATENT_BLOCK], of which
@@ -36,15 +35,16 @@ typedef struct lam_latent_entry {
 int64_t lam_autoencoder_relu(int64_t rows, const float *bias, float *z, lam_row_lists lists,
                              uint16_t *latent_active, double *sum);
 
-// out [rows, columns] = z W_dec over one block, from the lists; decoder points at the first latent's
-// first column. columns is a multiple of LAM_LANES, at most LAM_COLUMN_TILE.
-void lam_autoencoder_decode(int64_t rows, int64_t columns, lam_row_lists lists,
-                            const float *decoder, int64_t decoder_stride, float *out,
+// out [rows, LAM_COLUMN_TILE], in rows of out_stride, = z W_dec over one block and tile of columns,
+// from the lists. decoder points at the tile's first column of the block's first latent; packed
+// [LAM_LATENT_BLOCK, LAM_COLUMN_TILE] is scratch for a copy of the tile: its rows, far apart in
+// memory, would get in each other's way in the cache.
+void lam_autoencoder_decode(int64_t rows, int64_t latents, lam_row_lists lists,
+                            const float *decoder, int64_t stride, float *packed, float *out,
                             int64_t out_stride);
 
-// low [rows, columns] += high.
-void lam_autoencoder_add(int64_t rows, int64_t columns, float *low, int64_t low_stride,
-                         const float *high, int64_t high_stride);
+// low [count] += high.
+void lam_autoencoder_add(int64_t count, float *low, const float *high);
 
 // residual [rows, stride] = (residual - centred) * scale. column_sum [stride] = its sums over rows.
 // Its copy and that of centred go side by side into tile t of columns: tiles + t * tile_step is
@@ -65,27 +65,30 @@ void lam_autoencoder_slopes(int64_t rows, int64_t first_row, int64_t stride, lam
 void lam_autoencoder_mask(int64_t rows, const float *z, float penalty, float *slope,
                           float *slope_sum);
 
-// What one step changes in one block: weights [latent, stride] and their means.
-typedef struct lam_block_update {
+// Adam's means of one latent and tile of columns, side by side: those of the weights are kept as
+// [block, tile, latent] of these, in the order in which a step passes over them.
+typedef struct lam_moments {
+    float encoder_first[LAM_COLUMN_TILE], encoder_second[LAM_COLUMN_TILE];
+    float decoder_first[LAM_COLUMN_TILE], decoder_second[LAM_COLUMN_TILE];
+} lam_moments;
+
+// What one step changes in one block and tile of columns.
+typedef struct lam_tile_update {
     const lam_adam_rates *rates;
-    const lam_parameter *encoder, *decoder;
-    int64_t offset, stride; // of the block's first latent in the parameters
-    int64_t latents;
-    const float *slope_sum; // [latents], over all rows: the gradient of the encoder's bias
-    float *pullback;        // [stride] += slope_sum W_enc, before the step
-} lam_block_update;
+    int64_t latents, stride;
+    float *encoder, *decoder; // the tile's first column of weights [latent, stride]
+    lam_moments *moments;     // [latent]
+    const float *slope_sum;   // [latent], over all rows: the gradient of the encoder's bias
+    float *pullback;          // [LAM_COLUMN_TILE] = slope_sum W_enc, before the step
+} lam_tile_update;
 
-// Gradient and Adam of columns column .. column + columns - 1 (as lam_autoencoder_decode) of one block
-// from its lists by latent: those of latent j are entries[start[j]] .. entries[start[j + 1] - 1].
-// tile [row, 2, LAM_COLUMN_TILE] holds the columns of the residual and of the centred rows.
-void lam_autoencoder_update_sparse(const lam_block_update *update, int64_t column, int64_t columns,
-                                   const lam_latent_entry *entries, const int32_t *start,
-                                   const float *tile);
+// Gradient and Adam from the block's lists by latent: those of latent j are entries[start[j]] ..
+// entries[start[j + 1] - 1]. tile [row, 2, LAM_COLUMN_TILE] holds residual and centred rows.
+void lam_autoencoder_update_sparse(const lam_tile_update *update, const lam_latent_entry *entries,
+                                   const int32_t *start, const float *tile);
 
-// Adam of those columns, any number, from their gradient [latent, columns].
-void lam_autoencoder_update_decoder(const lam_block_update *update, int64_t column, int64_t columns,
-                                    const float *gradient);
-void lam_autoencoder_update_encoder(const lam_block_update *update, int64_t column, int64_t columns,
-                                    const float *gradient);
+// Adam from gradients [latent, gradient_stride].
+void lam_autoencoder_update_dense(const lam_tile_update *update, const float *encoder_gradient,
+                                  const float *decoder_gradient, int64_t gradient_stride);
 
 #endif

@@ -14,8 +14,8 @@ static size_t followers(uint8_t lead, uint8_t *low, uint8_t *high) {
     return 0;
 }
 
-size_t lam_utf8_step(const char *text, size_t bytes, bool *valid) {
-    const uint8_t *byte = (const uint8_t *)text;
+size_t lam_utf8_step(const void *text, size_t bytes, bool *valid) {
+    const uint8_t *byte = text;
     uint8_t low, high;
     size_t wanted = followers(byte[0], &low, &high), found = 0;
     *valid = byte[0] < 0x80 || wanted > 0;
@@ -31,36 +31,38 @@ size_t lam_utf8_step(const char *text, size_t bytes, bool *valid) {
     return 1 + found;
 }
 
-size_t lam_utf8_valid(const char *text, size_t bytes) {
+size_t lam_utf8_valid(const void *text, size_t bytes) {
+    const char *byte = text;
     size_t at = 0;
     while (at < bytes) {
         uint64_t eight;
         if (bytes - at >= sizeof eight) { // most text is ASCII: skip over it eight bytes at a time
-            memcpy(&eight, text + at, sizeof eight);
+            memcpy(&eight, byte + at, sizeof eight);
             if (!(eight & 0x8080808080808080u)) {
                 at += sizeof eight;
                 continue;
             }
         }
         bool valid;
-        size_t step = lam_utf8_step(text + at, bytes - at, &valid);
+        size_t step = lam_utf8_step(byte + at, bytes - at, &valid);
         if (!valid) return at;
         at += step;
     }
     return bytes;
 }
 
-size_t lam_utf8_replace(const char *text, size_t bytes, char *out, size_t *replaced) {
+size_t lam_utf8_replace(const void *text, size_t bytes, char *out, size_t *replaced) {
     static const char replacement[] = "\xef\xbf\xbd";
+    const char *byte = text;
     size_t at = 0, length = 0, count = 0;
     for (;;) {
-        size_t good = lam_utf8_valid(text + at, bytes - at);
-        if (out && good) memcpy(out + length, text + at, good);
+        size_t good = lam_utf8_valid(byte + at, bytes - at);
+        if (out && good) memcpy(out + length, byte + at, good);
         at += good;
         length += good;
         if (at == bytes) break;
         bool valid;
-        at += lam_utf8_step(text + at, bytes - at, &valid);
+        at += lam_utf8_step(byte + at, bytes - at, &valid);
         if (out) memcpy(out + length, replacement, 3);
         length += 3;
         count++;

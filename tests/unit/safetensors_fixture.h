@@ -75,14 +75,14 @@ static inline int count_entries(const char *folder) {
 }
 
 // A call failed as it should: with this code, and one line in which both texts are found.
-#define assert_fails(call, expected_code, text, other)                                             \
+#define assert_fails(call, expected_code, says, names)                                             \
     do {                                                                                           \
         lam_error error = {0};                                                                     \
         lam_code got = (call);                                                                     \
         if (got != (expected_code) || error.code != got || strchr(error.text, '\n') ||             \
-            !strstr(error.text, (text)) || !strstr(error.text, (other)))                           \
+            !strstr(error.text, (says)) || !strstr(error.text, (names)))                           \
             fail_msg("code %d, \"%s\": wanted %d, \"%s\" and \"%s\"", (int)got, error.text,        \
-                     (int)(expected_code), (const char *)(text), (const char *)(other));           \
+                     (int)(expected_code), (const char *)(says), (const char *)(names));           \
     } while (0)
 
 #define assert_ok(call)                                                                            \

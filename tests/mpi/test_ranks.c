@@ -1,0 +1,233 @@
+// ranks: 1 2 3 5 13
+// What ranks do together: who owns which layers, agreement on errors, broadcasts, collection, and a
+// pipeline in which one rank fails.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mpi/collect.h"
+#include "mpi/pipeline.h"
+#include "mpi/progress.h"
+#include "tests/unit/fixture.h"
+
+static lam_comm comm;
+
+static void test_layout(void **state) {
+    (void)state;
+    for (int64_t layers = 1; layers <= 40; layers++)
+        for (int ranks = 1; ranks <= 45; ranks++) {
+            lam_layout layout = {layers, ranks};
+            int64_t next = 0, most = 0, fewest = layers;
+            for (int r = 0; r < ranks; r++) {
+                assert_int_equal(lam_layout_first(&layout, r), next);
+                int64_t count = lam_layout_count(&layout, r);
+                next += count;
+                assert_int_equal(count > 0, r < lam_layout_active(&layout));
+                if (count == 0) continue;
+                if (count > most) most = count;
+                if (count < fewest) fewest = count;
+                for (int64_t l = next - count; l < next; l++)
+                    assert_int_equal(lam_layout_owner(&layout, l), r);
+            }
+            assert_int_equal(next, layers);
+            assert_true(most - fewest <= 1);
+        }
+}
+
+// Every rank in turn fails alone, then all from some rank on.
+static void test_agree(void **state) {
+    (void)state;
+    lam_error error;
+    assert_int_equal(lam_comm_agree(&comm, LAM_OK, &error), LAM_OK);
+    for (int failing = 0; failing < comm.size; failing++)
+        for (int all = 0; all < 2; all++) {
+            bool fails = comm.rank == failing || (all && comm.rank > failing);
+            lam_code code =
+                fails ? lam_fail(&error, LAM_NUMERIC, "value %d is not finite", comm.rank) : LAM_OK;
+            assert_int_equal(lam_comm_agree(&comm, code, &error), LAM_NUMERIC);
+            char alone[64], want[64];
+            snprintf(want, sizeof want, "value %d is not finite", failing);
+            snprintf(alone, sizeof alone, "rank %d (", failing);
+            assert_non_null(strstr(error.text, want));
+            bool by_all = all ? failing == 0 : comm.size == 1;
+            assert_int_equal(strncmp(error.text, alone, strlen(alone)) == 0, !by_all);
+        }
+}
+
+static void test_broadcast(void **state) {
+    (void)state;
+    lam_error error;
+    for (int root = 0; root < comm.size; root++) {
+        int64_t value[1000];
+        for (int i = 0; i < 1000; i++) value[i] = comm.rank == root ? i * root : -1;
+        assert_int_equal(lam_comm_broadcast(&comm, value, sizeof value, root, &error), LAM_OK);
+        for (int i = 0; i < 1000; i++) assert_int_equal(value[i], i * root);
+    }
+}
+
+static const lam_variable variables[] = {
+    {"unit", LAM_INT, {"unit"}, "a unit", "1", NULL},
+    {"beta", LAM_DOUBLE, {"layer", "unit"}, "a slope", "1", NULL},
+    {"status", LAM_BYTE, {"layer"}, "a status", "1", "good bad"},
+    {NULL},
+};
+
+static void test_collect(void **state) {
+    (void)state;
+    enum { LAYERS = 7, UNITS = 5 };
+    lam_error error;
+    lam_arena arena = {0};
+    lam_layout layout = {LAYERS, comm.size};
+    const lam_dimension dimensions[] = {{"layer", LAYERS}, {"unit", UNITS}};
+    int64_t first = lam_layout_first(&layout, comm.rank);
+    int64_t count = lam_layout_count(&layout, comm.rank);
+    lam_group mine, whole = {0};
+    assert_int_equal(
+        lam_group_create(&mine, "made", variables, dimensions, 2, first, count, &arena, &error),
+        LAM_OK);
+    for (int64_t l = first; l < first + count; l++) {
+        for (int u = 0; u < UNITS; u++)
+            ((double *)lam_group_row(&mine, "beta", l))[u] = 100.0 * (double)l + u;
+        *(int8_t *)lam_group_row(&mine, "status", l) = (int8_t)(l % 2);
+    }
+    if (comm.rank == 0)
+        assert_int_equal(
+            lam_group_create(&whole, "made", variables, dimensions, 2, 0, LAYERS, &arena, &error),
+            LAM_OK);
+    assert_int_equal(lam_collect_group(&comm, &layout, &mine, &whole, &error), LAM_OK);
+    for (int64_t l = 0; comm.rank == 0 && l < LAYERS; l++) {
+        for (int u = 0; u < UNITS; u++)
+            assert_true(((double *)lam_group_row(&whole, "beta", l))[u] == 100.0 * (double)l + u);
+        assert_int_equal(*(int8_t *)lam_group_row(&whole, "status", l), l % 2);
+    }
+    lam_arena_destroy(&arena);
+}
+
+// A model without weights that matter: every layer's matrices are zero, so the residual stays.
+enum { LAYERS = 6, WIDTH = 8, VOCABULARY = 11, SEQUENCES = 9, LENGTH = 600 };
+
+static void make_model(lam_model *model, const lam_layout *layout, lam_arena *arena,
+                       lam_error *error) {
+    static const float zero[WIDTH * 4 * WIDTH];
+    *model = (lam_model){.config = {.family = LAM_GPT2,
+                                    .layers = LAYERS,
+                                    .width = WIDTH,
+                                    .heads = 2,
+                                    .head_width = WIDTH / 2,
+                                    .mlp_width = 4 * WIDTH,
+                                    .positions = LENGTH,
+                                    .vocabulary = VOCABULARY,
+                                    .norm_epsilon = 1e-5,
+                                    .scale_attention = true},
+                         .first_layer = lam_layout_first(layout, comm.rank),
+                         .layer_count = lam_layout_count(layout, comm.rank)};
+    model->layer = lam_arena_alloc(arena, (size_t)model->layer_count, sizeof *model->layer, error);
+    float *embedding = lam_arena_alloc(arena, VOCABULARY * WIDTH, sizeof *embedding, error);
+    float *position = lam_arena_alloc(arena, LENGTH * WIDTH, sizeof *position, error);
+    assert_true(model->layer && embedding && position);
+    for (int i = 0; i < VOCABULARY * WIDTH; i++) embedding[i] = (float)(i % 13);
+    for (int64_t l = 0; l < model->layer_count; l++)
+        model->layer[l] =
+            (lam_layer){zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero};
+    model->token_embedding = embedding;
+    model->position_embedding = position;
+}
+
+typedef struct arrivals {
+    int64_t rows;
+    const lam_sequences *sequences;
+    int64_t wrong;
+} arrivals;
+
+static lam_code arrive(void *user, lam_forward *forward, const lam_batch *batch, float *residual,
+                       lam_error *error) {
+    (void)forward, (void)error;
+    arrivals *a = user;
+    int64_t first = a->sequences->start[batch->first];
+    for (int64_t r = 0; r < lam_batch_rows(batch); r++)
+        for (int i = 0; i < WIDTH; i++)
+            a->wrong += residual[r * WIDTH + i] !=
+                        (float)((a->sequences->token[first + r] * WIDTH + (uint32_t)i) % 13);
+    a->rows += lam_batch_rows(batch);
+    return LAM_OK;
+}
+
+static lam_code run_pipeline(uint32_t odd_token, arrivals *a, lam_error *error) {
+    lam_arena arena = {0};
+    lam_layout layout = {LAYERS, comm.size};
+    lam_model model;
+    make_model(&model, &layout, &arena, error);
+    lam_sequences sequences = {.count = SEQUENCES};
+    sequences.start = lam_arena_alloc(&arena, SEQUENCES + 1, sizeof(int64_t), error);
+    sequences.token = lam_arena_alloc(&arena, SEQUENCES * LENGTH, sizeof(uint32_t), error);
+    assert_true(sequences.start && sequences.token);
+    for (int64_t s = 0; s < SEQUENCES; s++)
+        sequences.start[s + 1] = sequences.start[s] + LENGTH - 50 * s;
+    for (int i = 0; i < SEQUENCES * LENGTH; i++) sequences.token[i] = (uint32_t)i % VOCABULARY;
+    sequences.token[2000] = odd_token;
+    *a = (arrivals){.sequences = &sequences};
+    lam_pipeline pipeline = {.comm = &comm,
+                             .layout = layout,
+                             .model = &model,
+                             .sequences = &sequences,
+                             .finish = arrive,
+                             .user = a};
+    lam_code code = lam_pipeline_run(&pipeline, error);
+    if (code == LAM_OK && comm.rank == lam_layout_active(&layout) - 1) {
+        assert_int_equal(a->rows, sequences.start[SEQUENCES]);
+        assert_int_equal(a->wrong, 0);
+    }
+    lam_arena_destroy(&arena);
+    return code;
+}
+
+static void test_pipeline(void **state) {
+    (void)state;
+    lam_error error;
+    arrivals a;
+    assert_int_equal(run_pipeline(3, &a, &error), LAM_OK);
+}
+
+// The first rank fails in the fourth of several micro-batches: all say what it says.
+static void test_pipeline_failure(void **state) {
+    (void)state;
+    lam_error error;
+    arrivals a;
+    assert_int_equal(run_pipeline(VOCABULARY, &a, &error), LAM_INPUT);
+    assert_non_null(strstr(error.text, "token 11 is beyond the model's vocabulary of 11"));
+}
+
+static void test_progress(void **state) {
+    (void)state;
+    lam_error error;
+    lam_arena arena = {0};
+    lam_progress *progress;
+    assert_int_equal(lam_progress_create(&progress, &comm, LAM_PROGRESS_LINES, &arena, &error),
+                     LAM_OK);
+    // Stages one after the other, with no other meeting point between them.
+    for (int stage = 0; stage < 5; stage++) {
+        double seconds = -1;
+        lam_progress_begin(progress, "stage", "steps", 10 * comm.size, 1);
+        for (int i = 0; i < 10; i++) lam_progress_add(progress, 1, "step %d", i);
+        assert_int_equal(lam_progress_end(progress, &seconds, &error), LAM_OK);
+        assert_true(comm.rank != 0 || seconds >= 0);
+    }
+    lam_arena_destroy(&arena);
+}
+
+int main(int argc, char **argv) {
+    lam_error error;
+    if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layout),    cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_broadcast), cmocka_unit_test(test_collect),
+        cmocka_unit_test(test_pipeline),  cmocka_unit_test(test_pipeline_failure),
+        cmocka_unit_test(test_progress),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    lam_comm_destroy(&comm);
+    return failed;
+}
