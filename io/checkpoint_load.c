@@ -122,10 +122,10 @@ static lam_code describe_failure(const lam_tensor_read *read, lam_error *error) 
     char where[LAM_SHAPE_TEXT];
     lam_shape_text(tensor->dimensions, place, where);
     return lam_fail(error, LAM_NUMERIC,
-                    "tensor %s in %s has %" PRId64
-                    " value%s not finite (NaN or infinite), the first "
+                    "tensor %s in %s: %" PRId64 " value%s not finite (NaN or infinite), the first "
                     "at %s: the weights are damaged, download them again",
-                    tensor->name, path, read->not_finite, read->not_finite == 1 ? "" : "s", where);
+                    tensor->name, path, read->not_finite, read->not_finite == 1 ? " is" : "s are",
+                    where);
 }
 
 // Runs all jobs; of several that fail, the first in the numbering is reported.

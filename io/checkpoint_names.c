@@ -8,11 +8,18 @@
 // The sizes that shapes are made of.
 typedef enum size { NONE, WIDTH, QKV, MLP, VOCABULARY, POSITIONS } size;
 
+// What else there is to say of a tensor.
+enum {
+    PLAIN = 0,
+    BIAS = 1,    // of attention: absent where the config has none
+    TURNED = 2,  // stored [out, in]
+    BY_HEAD = 4, // rows stored [head, 3, head_width]
+};
+
 typedef struct role_entry {
     const char *name; // after the prefix and, in a layer, its number
     size first, second;
-    bool bias; // of attention: absent where the config has none
-    bool transposed, by_head;
+    int traits;
 } role_entry;
 
 typedef struct family_entry {
@@ -35,23 +42,23 @@ static const family_entry families[] =
                 .layer = "h.",
                 .head = "lm_head.weight",
                 .buffers = gpt2_buffers,
-                .role = {[LAM_NORM1_WEIGHT] = {"ln_1.weight", WIDTH},
-                         [LAM_NORM1_BIAS] = {"ln_1.bias", WIDTH},
-                         [LAM_QKV_WEIGHT] = {"attn.c_attn.weight", WIDTH, QKV},
-                         [LAM_QKV_BIAS] = {"attn.c_attn.bias", QKV},
-                         [LAM_OUT_WEIGHT] = {"attn.c_proj.weight", WIDTH, WIDTH},
-                         [LAM_OUT_BIAS] = {"attn.c_proj.bias", WIDTH},
-                         [LAM_NORM2_WEIGHT] = {"ln_2.weight", WIDTH},
-                         [LAM_NORM2_BIAS] = {"ln_2.bias", WIDTH},
-                         [LAM_FC_WEIGHT] = {"mlp.c_fc.weight", WIDTH, MLP},
-                         [LAM_FC_BIAS] = {"mlp.c_fc.bias", MLP},
-                         [LAM_PROJ_WEIGHT] = {"mlp.c_proj.weight", MLP, WIDTH},
-                         [LAM_PROJ_BIAS] = {"mlp.c_proj.bias", WIDTH},
-                         [LAM_TOKEN_EMBEDDING] = {"wte.weight", VOCABULARY, WIDTH},
-                         [LAM_POSITION_EMBEDDING] = {"wpe.weight", POSITIONS, WIDTH},
-                         [LAM_FINAL_NORM_WEIGHT] = {"ln_f.weight", WIDTH},
-                         [LAM_FINAL_NORM_BIAS] = {"ln_f.bias", WIDTH},
-                         [LAM_HEAD_WEIGHT] = {"", VOCABULARY, WIDTH}},
+                .role = {[LAM_NORM1_WEIGHT] = {"ln_1.weight", WIDTH, NONE, PLAIN},
+                         [LAM_NORM1_BIAS] = {"ln_1.bias", WIDTH, NONE, PLAIN},
+                         [LAM_QKV_WEIGHT] = {"attn.c_attn.weight", WIDTH, QKV, PLAIN},
+                         [LAM_QKV_BIAS] = {"attn.c_attn.bias", QKV, NONE, PLAIN},
+                         [LAM_OUT_WEIGHT] = {"attn.c_proj.weight", WIDTH, WIDTH, PLAIN},
+                         [LAM_OUT_BIAS] = {"attn.c_proj.bias", WIDTH, NONE, PLAIN},
+                         [LAM_NORM2_WEIGHT] = {"ln_2.weight", WIDTH, NONE, PLAIN},
+                         [LAM_NORM2_BIAS] = {"ln_2.bias", WIDTH, NONE, PLAIN},
+                         [LAM_FC_WEIGHT] = {"mlp.c_fc.weight", WIDTH, MLP, PLAIN},
+                         [LAM_FC_BIAS] = {"mlp.c_fc.bias", MLP, NONE, PLAIN},
+                         [LAM_PROJ_WEIGHT] = {"mlp.c_proj.weight", MLP, WIDTH, PLAIN},
+                         [LAM_PROJ_BIAS] = {"mlp.c_proj.bias", WIDTH, NONE, PLAIN},
+                         [LAM_TOKEN_EMBEDDING] = {"wte.weight", VOCABULARY, WIDTH, PLAIN},
+                         [LAM_POSITION_EMBEDDING] = {"wpe.weight", POSITIONS, WIDTH, PLAIN},
+                         [LAM_FINAL_NORM_WEIGHT] = {"ln_f.weight", WIDTH, NONE, PLAIN},
+                         [LAM_FINAL_NORM_BIAS] = {"ln_f.bias", WIDTH, NONE, PLAIN},
+                         [LAM_HEAD_WEIGHT] = {"", VOCABULARY, WIDTH, PLAIN}},
             },
         [LAM_GPT_NEOX] =
             {
@@ -60,28 +67,26 @@ static const family_entry families[] =
                 .layer = "layers.",
                 .head = "embed_out.weight",
                 .buffers = gpt_neox_buffers,
-                .role = {[LAM_NORM1_WEIGHT] = {"input_layernorm.weight", WIDTH},
-                         [LAM_NORM1_BIAS] = {"input_layernorm.bias", WIDTH},
-                         [LAM_QKV_WEIGHT] = {"attention.query_key_value.weight", QKV,
-                                             WIDTH, .transposed = true, .by_head = true},
-                         [LAM_QKV_BIAS] = {"attention.query_key_value.bias", QKV, .bias = true,
-                                           .by_head = true},
-                         [LAM_OUT_WEIGHT] = {"attention.dense.weight", WIDTH, WIDTH,
-                                             .transposed = true},
-                         [LAM_OUT_BIAS] = {"attention.dense.bias", WIDTH, .bias = true},
-                         [LAM_NORM2_WEIGHT] = {"post_attention_layernorm.weight", WIDTH},
-                         [LAM_NORM2_BIAS] = {"post_attention_layernorm.bias", WIDTH},
-                         [LAM_FC_WEIGHT] =
-                             {"mlp.dense_h_to_4h.weight", MLP, WIDTH, .transposed = true},
-                         [LAM_FC_BIAS] = {"mlp.dense_h_to_4h.bias", MLP},
-                         [LAM_PROJ_WEIGHT] = {"mlp.dense_4h_to_h.weight", WIDTH,
-                                              MLP, .transposed = true},
-                         [LAM_PROJ_BIAS] = {"mlp.dense_4h_to_h.bias", WIDTH},
-                         [LAM_TOKEN_EMBEDDING] = {"embed_in.weight", VOCABULARY, WIDTH},
-                         [LAM_POSITION_EMBEDDING] = {NULL},
-                         [LAM_FINAL_NORM_WEIGHT] = {"final_layer_norm.weight", WIDTH},
-                         [LAM_FINAL_NORM_BIAS] = {"final_layer_norm.bias", WIDTH},
-                         [LAM_HEAD_WEIGHT] = {"", VOCABULARY, WIDTH}},
+                .role = {[LAM_NORM1_WEIGHT] = {"input_layernorm.weight", WIDTH, NONE, PLAIN},
+                         [LAM_NORM1_BIAS] = {"input_layernorm.bias", WIDTH, NONE, PLAIN},
+                         [LAM_QKV_WEIGHT] = {"attention.query_key_value.weight", QKV, WIDTH,
+                                             TURNED | BY_HEAD},
+                         [LAM_QKV_BIAS] = {"attention.query_key_value.bias", QKV, NONE,
+                                           BIAS | BY_HEAD},
+                         [LAM_OUT_WEIGHT] = {"attention.dense.weight", WIDTH, WIDTH, TURNED},
+                         [LAM_OUT_BIAS] = {"attention.dense.bias", WIDTH, NONE, BIAS},
+                         [LAM_NORM2_WEIGHT] = {"post_attention_layernorm.weight", WIDTH, NONE,
+                                               PLAIN},
+                         [LAM_NORM2_BIAS] = {"post_attention_layernorm.bias", WIDTH, NONE, PLAIN},
+                         [LAM_FC_WEIGHT] = {"mlp.dense_h_to_4h.weight", MLP, WIDTH, TURNED},
+                         [LAM_FC_BIAS] = {"mlp.dense_h_to_4h.bias", MLP, NONE, PLAIN},
+                         [LAM_PROJ_WEIGHT] = {"mlp.dense_4h_to_h.weight", WIDTH, MLP, TURNED},
+                         [LAM_PROJ_BIAS] = {"mlp.dense_4h_to_h.bias", WIDTH, NONE, PLAIN},
+                         [LAM_TOKEN_EMBEDDING] = {"embed_in.weight", VOCABULARY, WIDTH, PLAIN},
+                         [LAM_POSITION_EMBEDDING] = {NULL, NONE, NONE, PLAIN},
+                         [LAM_FINAL_NORM_WEIGHT] = {"final_layer_norm.weight", WIDTH, NONE, PLAIN},
+                         [LAM_FINAL_NORM_BIAS] = {"final_layer_norm.bias", WIDTH, NONE, PLAIN},
+                         [LAM_HEAD_WEIGHT] = {"", VOCABULARY, WIDTH, PLAIN}},
             },
 };
 
@@ -124,7 +129,7 @@ static const char *key_of(lam_family family, size which) {
 
 static bool has_role(const lam_model_config *config, lam_weight_role role) {
     const role_entry *entry = &families[config->family].role[role];
-    if (!entry->name || (entry->bias && !config->attention_bias)) return false;
+    if (!entry->name || ((entry->traits & BIAS) && !config->attention_bias)) return false;
     return role != LAM_HEAD_WEIGHT || !config->tied_head;
 }
 
@@ -152,8 +157,8 @@ static lam_code add(const lam_model_config *config, lam_weight_role role, int64_
         .dimensions = entry->second == NONE ? 1 : 2,
         .shape = {size_of(config, entry->first), size_of(config, entry->second)},
         .key = {key_of(config->family, entry->first), key_of(config->family, entry->second)},
-        .transposed = entry->transposed,
-        .by_head = entry->by_head,
+        .transposed = entry->traits & TURNED,
+        .by_head = entry->traits & BY_HEAD,
     };
     return LAM_OK;
 }

@@ -111,7 +111,7 @@ static lam_code print_head(const page *to, lam_error *error) {
     print_text(to, version, strlen(version));
     fprintf(to->out, ", %.4g MB\n", (double)to->file->bytes / 1e6);
     static const char *const shown[][2] = {
-        {"title", "title"}, {"summary", "summary"}, {"mode", "mode"}};
+        {"title", "title"}, {"summary", "summary"}, {"mode", "mode"}, {"checkpoint", "model"}};
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
         if (*text_of(to, shown[i][1])) print_labelled(to, shown[i][0], text_of(to, shown[i][1]));
     LAM_TRY(print_model(to, error));

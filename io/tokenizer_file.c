@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+_Static_assert(LAM_TOKENIZER_DIGEST == (int)LAM_SHA256_TEXT, "a digest's text");
 enum { MOST_BYTES = 64 << 20 }; // of one file; the largest in use have some 20 MB
 
 // What is held while a tokenizer is read.

@@ -57,47 +57,48 @@ static int64_t bits_of(int64_t n)
     return bits;
 }
 
+static void lay_out_pieces(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w)
+{
+    w->pieces = up(a->options.batch, LAM_ROW_PIECE);
+    const int64_t count = a->own_blocks * w->pieces;
+    float *z, *slopes;
+    TAKE(w->piece, room, count);
+    TAKE(z, room, count * LAM_PIECE_CELLS);
+    TAKE(slopes, room, count * LAM_PIECE_CELLS);
+    for (int64_t i = 0; room->base && i < count; i++) {
+        w->piece[i].z = z + i * LAM_PIECE_CELLS;
+        w->piece[i].slopes = slopes + i * LAM_PIECE_CELLS;
+    }
+}
+
 static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w)
 {
     const int64_t batch = a->options.batch, stride = a->stride, blocks = a->own_blocks;
-    const int64_t cells = blocks * batch * LAM_LATENT_BLOCK;
     const int64_t residual_pieces = up(batch, LAM_RESIDUAL_ROWS);
-    lam_team_node nodes[LAM_TEAM_NODES];
-    int64_t node_count = lam_team_nodes(a->blocks, a->first_block, blocks, nodes);
-    w->parts = up(stride, LAM_COLUMN_PART);
-    w->pieces = up(batch, LAM_ROW_PIECE);
-    const int64_t pieces = blocks * w->pieces;
+    w->node_count = lam_team_nodes(a->blocks, a->first_block, blocks, w->nodes);
+    lay_out_pieces(room, a, w);
     TAKE(w->centred, room, batch * stride);
-    TAKE(w->residual, room, (node_count > 0 ? node_count : 1) * batch * stride);
-    TAKE(w->tiles, room, up(stride, LAM_COLUMN_TILE) * batch * 2 * LAM_COLUMN_TILE);
-    TAKE(w->latents, room, cells);
-    TAKE(w->slopes, room, cells);
-    TAKE(w->list_latent, room, cells);
-    TAKE(w->list_count, room, blocks * batch);
-    TAKE(w->active, room, pieces * LAM_LATENT_BLOCK);
-    TAKE(w->piece_active, room, pieces);
-    TAKE(w->piece_sum, room, pieces);
-    TAKE(w->sparse, room, blocks);
-    TAKE(w->next, room, pieces * LAM_LATENT_BLOCK);
-    TAKE(w->start, room, blocks * (LAM_LATENT_BLOCK + 1));
-    TAKE(w->slope_part, room, pieces * LAM_LATENT_BLOCK);
+    TAKE(w->residual, room, (w->node_count > 0 ? w->node_count : 1) * batch * stride);
+    TAKE(w->tiles, room, 2 * batch * stride);
     TAKE(w->slope_sum, room, blocks * LAM_LATENT_BLOCK);
     TAKE(w->pullback, room, blocks * stride);
     TAKE(w->block_values, room, a->blocks * (LAM_BLOCK_PULLBACK + stride));
     TAKE(w->squares, room, residual_pieces);
     TAKE(w->residual_sum, room, residual_pieces * stride);
     TAKE(w->bias_gradient, room, stride);
-    // A stack of partial sums (as deep as the tree), or the gradient of one part of one block.
-    int64_t depth = blocks > 1 ? bits_of(blocks - 1) : 1;
-    w->scratch_size = depth * LAM_ROW_PIECE * LAM_COLUMN_PART;
+    // A stack of partial sums, as high as the tree, or the two gradients of part of a block.
+    const int64_t height = blocks > 2 ? bits_of(blocks - 1) + 1 : 2;
+    w->scratch_size = height * LAM_SLOT;
     TAKE(w->scratch, room, w->threads * w->scratch_size);
 }
 
 static void lay_out(memory *room, lam_autoencoder *a, lam_autoencoder_work *w)
 {
-    take_parameter(room, &a->encoder, a->own_latents * a->stride);
-    take_parameter(room, &a->decoder, a->own_latents * a->stride);
-    take_parameter(room, &a->encoder_bias, a->own_blocks * LAM_LATENT_BLOCK);
+    const int64_t weights = a->own_latents * a->stride;
+    TAKE(a->encoder, room, weights);
+    TAKE(a->decoder, room, weights);
+    TAKE(a->moments, room, weights / LAM_COLUMN_TILE);
+    take_parameter(room, &a->encoder_bias, a->own_latents);
     take_parameter(room, &a->decoder_bias, a->stride);
     lay_out_work(room, a, w);
 }
@@ -133,7 +134,7 @@ static void shape(lam_autoencoder *a, const lam_autoencoder_options *options, co
 {
     a->options = *options;
     a->team = team;
-    a->stride = up(options->width, LAM_LANES) * LAM_LANES;
+    a->stride = up(options->width, LAM_COLUMN_TILE) * LAM_COLUMN_TILE;
     a->blocks = up(options->latents, LAM_LATENT_BLOCK);
     team->own(team, a->blocks, &a->first_block, &a->own_blocks);
     int64_t first = a->first_block * LAM_LATENT_BLOCK;
@@ -200,20 +201,21 @@ void lam_autoencoder_start(lam_autoencoder *a, const float *rows, int64_t count,
                            uint16_t layer)
 {
     const int64_t width = a->options.width;
-    forget(&a->encoder, a->own_latents * a->stride);
-    forget(&a->decoder, a->own_latents * a->stride);
-    forget(&a->encoder_bias, a->own_blocks * LAM_LATENT_BLOCK);
+    forget(&a->encoder_bias, a->own_latents);
     forget(&a->decoder_bias, a->stride);
     column_means(rows, count, width, a->decoder_bias.value);
 
     lam_random random = lam_random_key(seed, LAM_RANDOM_SAE_WEIGHTS, layer, 0);
     const float deviation = (float)(1 / sqrt((double)width));
     const int64_t first = a->first_block * LAM_LATENT_BLOCK;
+    const size_t row_size = (size_t)a->stride * sizeof(float);
 #pragma omp parallel for schedule(static)
     for (int64_t j = 0; j < a->own_latents; j++) {
-        float *weight = a->encoder.value + j * a->stride;
+        float *weight = a->encoder + j * a->stride;
+        memset(weight, 0, row_size);
         lam_random_fill_normal(&random, (uint64_t)((first + j) * width), width, deviation, weight);
-        memcpy(a->decoder.value + j * a->stride, weight, (size_t)width * sizeof *weight);
+        memcpy(a->decoder + j * a->stride, weight, row_size);
+        memset(a->moments + j * (a->stride / LAM_COLUMN_TILE), 0, 4 * row_size);
     }
     a->position = (lam_autoencoder_position){0};
 }

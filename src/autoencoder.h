@@ -25,8 +25,8 @@ typedef struct lam_autoencoder_options {
     int64_t epochs;
     double l1;
     lam_adam adam;
-    // A block of latents with at most this share of its values active in a batch is computed from
-    // lists of those, else by matrix products. At most a third.
+    // A block of 256 latents over 512 rows with at most this share of its values active is computed
+    // from lists of those, else by matrix products. More than a third counts as a third.
     double sparse_share;
 } lam_autoencoder_options;
 
@@ -40,7 +40,7 @@ typedef struct lam_autoencoder_position {
     double loss, mse, density; // sums over the batches of this epoch that are done
 } lam_autoencoder_position;
 
-// The whole state. Weights are [latent, stride]: stride is width up to a multiple of 16, and the
+// The whole state. Weights are [latent, stride]: stride is width up to a multiple of 64, and the
 // columns beyond width stay zero. The latents are those of this rank's blocks.
 typedef struct lam_autoencoder {
     lam_autoencoder_options options;
@@ -48,9 +48,10 @@ typedef struct lam_autoencoder {
     int64_t stride;
     int64_t blocks, first_block, own_blocks; // of LAM_LATENT_BLOCK latents, the last one's fewer
     int64_t own_latents;
-    lam_parameter encoder, decoder; // [own_latents, stride]
-    lam_parameter encoder_bias;     // [own_blocks * LAM_LATENT_BLOCK], zero beyond own_latents
-    lam_parameter decoder_bias;     // [stride]
+    float *encoder, *decoder;    // [own_latents, stride]
+    struct lam_moments *moments; // Adam's of both, [block, tile of 64 columns, latent]
+    lam_parameter encoder_bias;  // [own_latents]
+    lam_parameter decoder_bias;  // [stride]
     lam_autoencoder_position position;
     struct lam_autoencoder_work *work; // nothing in it outlives a call
 } lam_autoencoder;

@@ -4,84 +4,138 @@
 
 #include <string.h>
 
-enum { LANES = 16, TILE = LAM_COLUMN_TILE, TILE_LANES = TILE / LANES };
+enum {
+    LANES = 16,
+    TILE = LAM_COLUMN_TILE,
+    TILE_LANES = TILE / LANES,
+    GROUPS = LAM_ROW_PIECE / LANES,
+};
+
 // One vector register of the widest set, whatever the machine has.
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), may_alias));
-
 typedef int32_t lane_bits __attribute__((vector_size(LANES * sizeof(int32_t)), may_alias));
+
+// Bit g of word i says that row g * LANES + i is active.
+typedef struct row_mask {
+    uint32_t word[LANES];
+} row_mask;
+
+_Static_assert(GROUPS == 32, "a mask's words have a bit for each group of rows");
 
 #define INLINE __attribute__((always_inline)) static inline
 
 INLINE float sum_of_lanes(const lanes *x)
 {
-    float part[LANES], sum = 0;
+    float part[LANES];
     memcpy(part, x, sizeof part);
     for (int half = LANES / 2; half; half /= 2)
         for (int i = 0; i < half; i++) part[i] += part[i + half];
-    sum = part[0];
-    return sum;
+    return part[0];
 }
 
-// Bit g of word [lane] says that z[g * LANES + lane] is not zero. Four lanes' 16 bits make one
-// 64-bit word, whose bits are then visited one by one.
-LAM_VECTORISED
-int64_t lam_autoencoder_relu(int64_t rows, const float *bias, float *z, lam_row_lists lists,
-                             uint16_t *latent_active, double *sum)
+// relu of one latent's values; what lies after the last row counts as not active.
+INLINE void relu(int64_t rows, float bias, float *z, row_mask *mask, int32_t *active, double *sum)
 {
-    enum { GROUPS = LAM_LATENT_BLOCK / LANES };
-    int64_t active = 0;
+    const int64_t groups = (rows + LANES - 1) / LANES;
+    for (int64_t i = rows; i < groups * LANES; i++) z[i] = -__FLT_MAX__;
+    lane_bits words = {0};
     double total = 0;
-    memset(latent_active, 0, LAM_LATENT_BLOCK * sizeof *latent_active);
-    for (int64_t i = 0; i < rows; i++) {
-        float *row = z + i * LAM_LATENT_BLOCK;
-        lane_bits words = {0};
-        for (int g = 0; g < GROUPS; g++) {
-            lanes p = ((lanes *)row)[g] + ((const lanes *)bias)[g];
-            p = (lanes)((lane_bits)p & ~(p < 0)); // 0 where negative
-            words |= (p != 0) & (1 << g);
-            ((lanes *)row)[g] = p;
-        }
-        uint32_t word[LANES];
-        memcpy(word, &words, sizeof word);
-        uint8_t *latent = lists.latent + i * LAM_LATENT_BLOCK;
-        float *value = lists.value + i * LAM_LATENT_BLOCK;
-        uint16_t n = 0;
-        for (int first = 0; first < LANES; first += 4) {
-            uint64_t bits = word[first] | (uint64_t)word[first + 1] << 16 |
-                            (uint64_t)word[first + 2] << 32 | (uint64_t)word[first + 3] << 48;
-            for (; bits; bits &= bits - 1) {
-                int bit = __builtin_ctzll(bits);
-                int j = bit % 16 * LANES + first + bit / 16;
-                latent[n] = (uint8_t)j;
-                value[n++] = row[j];
-                latent_active[j]++;
-                total += (double)row[j];
-            }
-        }
-        lists.count[i] = n;
-        active += n;
+    for (int64_t g = 0; g < groups; g++) {
+        lanes p = ((lanes *)z)[g] + bias;
+        p = (lanes)((lane_bits)p & ~(p < 0)); // 0 where negative
+        words |= (p != 0) & (int32_t)(1u << g);
+        ((lanes *)z)[g] = p;
     }
+#pragma omp simd reduction(+ : total)
+    for (int64_t i = 0; i < rows; i++) total += (double)z[i];
+    memcpy(mask, &words, sizeof *mask);
+    int count = 0;
+    for (int i = 0; i < LANES; i++) count += __builtin_popcount(mask->word[i]);
+    *active = count;
     *sum = total;
-    return active;
+}
+
+// Lists by latent from z, and the number of active latents of each row after its row's start.
+INLINE void list_by_latent(int64_t latents, int64_t first_row, const row_mask *mask,
+                           lam_piece *piece)
+{
+    int32_t place = 0;
+    memset(piece->row_start, 0, sizeof piece->row_start);
+    for (int64_t j = 0; j < latents; j++) {
+        const float *z = piece->z + j * LAM_ROW_PIECE;
+        piece->latent_start[j] = place;
+        for (int i = 0; i < LANES; i++)
+            for (uint32_t word = mask[j].word[i]; word; word &= word - 1) {
+                int row = __builtin_ctz(word) * LANES + i;
+                piece->by_latent[place++] =
+                    (lam_latent_entry){z[row], 0, (uint32_t)(first_row + row)};
+                piece->row_start[row + 1]++;
+            }
+    }
+    piece->latent_start[latents] = place;
+}
+
+INLINE void list_by_row(int64_t latents, int64_t first_row, lam_piece *piece)
+{
+    int32_t next[LAM_ROW_PIECE];
+    for (int i = 0; i < LAM_ROW_PIECE; i++) {
+        next[i] = piece->row_start[i];
+        piece->row_start[i + 1] += piece->row_start[i];
+    }
+    for (int64_t j = 0; j < latents; j++)
+        for (int32_t e = piece->latent_start[j]; e < piece->latent_start[j + 1]; e++) {
+            const lam_latent_entry *entry = &piece->by_latent[e];
+            piece->by_row[next[entry->row - first_row]++] =
+                (lam_row_entry){entry->value, (uint8_t)j, (uint32_t)e & 0xFFFFFF};
+        }
 }
 
 LAM_VECTORISED
-void lam_autoencoder_decode(int64_t rows, int64_t latents, lam_row_lists lists,
-                            const float *decoder, int64_t stride, float *packed, float *out,
-                            int64_t out_stride)
+void lam_autoencoder_activate(int64_t latents, int64_t first_row, int64_t rows, const float *bias,
+                              int64_t most, lam_piece *piece)
 {
-    for (int64_t j = 0; j < latents; j++)
-        memcpy(packed + j * TILE, decoder + j * stride, TILE * sizeof *packed);
-    for (int64_t i = 0; i < rows; i++) {
-        const uint8_t *latent = lists.latent + i * LAM_LATENT_BLOCK;
-        const float *value = lists.value + i * LAM_LATENT_BLOCK;
-        lanes sum[TILE_LANES] = {0};
-        for (int e = 0; e < lists.count[i]; e++) {
-            const lanes *weight = (const lanes *)(packed + latent[e] * TILE);
-            for (int v = 0; v < TILE_LANES; v++) sum[v] += weight[v] * value[e];
-        }
-        for (int v = 0; v < TILE_LANES; v++) ((lanes *)(out + i * out_stride))[v] = sum[v];
+    row_mask mask[LAM_LATENT_BLOCK];
+    int64_t active = 0;
+    for (int64_t j = 0; j < latents; j++) {
+        relu(rows, bias[j], piece->z + j * LAM_ROW_PIECE, &mask[j], &piece->active[j],
+             &piece->sum[j]);
+        active += piece->active[j];
     }
+    piece->sparse = active <= most && active <= LAM_PIECE_ENTRIES;
+    if (!piece->sparse) return;
+    list_by_latent(latents, first_row, mask, piece);
+    list_by_row(latents, first_row, piece);
+}
+
+enum { MOST_LANES = 2 * TILE_LANES };
+
+// n registers' worth of columns.
+INLINE void decode(const int n, const lam_piece *piece, int64_t first, int64_t rows,
+                   const float *decoder, int64_t stride, bool add, float *out, int64_t out_stride)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const lam_row_entry *entry = piece->by_row + piece->row_start[first + i];
+        const lam_row_entry *end = piece->by_row + piece->row_start[first + i + 1];
+        lanes sum[MOST_LANES] = {0}, *to = (lanes *)(out + i * out_stride);
+        for (; entry < end; entry++) {
+            const lanes *weight = (const lanes *)(decoder + entry->latent * stride);
+#pragma GCC unroll 8
+            for (int v = 0; v < n; v++) sum[v] += weight[v] * entry->value;
+        }
+        for (int v = 0; add && v < n; v++) sum[v] += to[v];
+        memcpy(to, sum, (size_t)n * sizeof *to);
+    }
+}
+
+LAM_VECTORISED
+void lam_autoencoder_decode(const lam_piece *piece, int64_t first, int64_t rows, int64_t columns,
+                            const float *decoder, int64_t stride, bool add, float *out)
+{
+    int64_t c = 0;
+    for (; c + 2 * TILE <= columns; c += 2 * TILE)
+        decode(2 * TILE_LANES, piece, first, rows, decoder + c, stride, add, out + c, columns);
+    if (c < columns)
+        decode(TILE_LANES, piece, first, rows, decoder + c, stride, add, out + c, columns);
 }
 
 LAM_VECTORISED
@@ -118,56 +172,57 @@ double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const
     return squares;
 }
 
-// a . b, in two chains of additions so that neither waits for the other.
-INLINE float dot(const float *a, const float *b, int64_t stride)
+// a . b, in four chains of additions so that none waits for another.
+INLINE float dot(const float *a, const float *b, int64_t count)
 {
-    const lanes *x = (const lanes *)a, *y = (const lanes *)b;
-    const int64_t n = stride / LANES;
-    lanes even = {0}, odd = {0}, even2 = {0}, odd2 = {0};
-    int64_t v = 0;
-    for (; v + 4 <= n; v += 4) {
-        even += x[v] * y[v];
-        odd += x[v + 1] * y[v + 1];
-        even2 += x[v + 2] * y[v + 2];
-        odd2 += x[v + 3] * y[v + 3];
-    }
-    for (; v < n; v++) even += x[v] * y[v];
-    even += odd;
-    even2 += odd2;
-    even += even2;
-    return sum_of_lanes(&even);
+    lanes sum[TILE_LANES] = {0};
+    for (int64_t c = 0; c < count; c += TILE)
+#pragma GCC unroll 4
+        for (int v = 0; v < TILE_LANES; v++)
+            sum[v] += ((const lanes *)(a + c))[v] * ((const lanes *)(b + c))[v];
+    sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    return sum_of_lanes(sum);
 }
 
-LAM_VECTORISED
-void lam_autoencoder_slopes(int64_t rows, int64_t first_row, int64_t stride, lam_row_lists lists,
-                            const float *residual, const float *decoder, float penalty,
-                            lam_latent_entry *entries, int32_t *next, float *slope_sum)
+INLINE void slopes_sparse(lam_piece *piece, int64_t rows, int64_t stride, const float *residual,
+                          const float *decoder, float penalty)
 {
     for (int64_t i = 0; i < rows; i++) {
-        const uint8_t *latent = lists.latent + i * LAM_LATENT_BLOCK;
-        const float *value = lists.value + i * LAM_LATENT_BLOCK;
-        for (int e = 0; e < lists.count[i]; e++) {
-            int j = latent[e];
-            float slope = dot(residual + i * stride, decoder + j * stride, stride) + penalty;
-            slope_sum[j] += slope;
-            entries[next[j]++] = (lam_latent_entry){(uint32_t)(first_row + i), value[e], slope};
+        const lam_row_entry *entry = piece->by_row + piece->row_start[i];
+        const lam_row_entry *end = piece->by_row + piece->row_start[i + 1];
+        for (; entry < end; entry++) {
+            float slope =
+                dot(residual + i * stride, decoder + entry->latent * stride, stride) + penalty;
+            piece->by_latent[entry->place].slope = slope;
+            piece->slope_sum[entry->latent] += slope;
         }
     }
 }
 
-LAM_VECTORISED
-void lam_autoencoder_mask(int64_t rows, const float *z, float penalty, float *slope,
-                          float *slope_sum)
+INLINE void slopes_dense(lam_piece *piece, int64_t latents, int64_t rows, float penalty)
 {
-    for (int64_t i = 0; i < rows; i++) {
-        float *restrict row = slope + i * LAM_LATENT_BLOCK;
-        const float *restrict active = z + i * LAM_LATENT_BLOCK;
-#pragma omp simd
-        for (int j = 0; j < LAM_LATENT_BLOCK; j++) {
-            row[j] = active[j] != 0 ? row[j] + penalty : 0;
-            slope_sum[j] += row[j];
+    for (int64_t j = 0; j < latents; j++) {
+        const float *restrict z = piece->z + j * LAM_ROW_PIECE;
+        float *restrict slope = piece->slopes + j * LAM_ROW_PIECE;
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < rows; i++) {
+            slope[i] = z[i] != 0 ? slope[i] + penalty : 0;
+            sum += slope[i];
         }
+        piece->slope_sum[j] = sum;
     }
+}
+
+LAM_VECTORISED
+void lam_autoencoder_slopes(lam_piece *piece, int64_t latents, int64_t rows, int64_t stride,
+                            const float *residual, const float *decoder, float penalty)
+{
+    memset(piece->slope_sum, 0, sizeof piece->slope_sum);
+    if (piece->sparse)
+        slopes_sparse(piece, rows, stride, residual, decoder, penalty);
+    else
+        slopes_dense(piece, latents, rows, penalty);
 }
 
 // The weights of a latent that will soon be updated: they lie too far apart for the machine to
@@ -180,45 +235,44 @@ INLINE void fetch_ahead(const lam_tile_update *u, int64_t j)
     }
 }
 
-INLINE void step_latent(const lam_tile_update *u, int64_t j, const float *encoder_gradient,
-                        const float *decoder_gradient, lanes *pullback)
+// gradient += what one sparse piece gives to latent j.
+INLINE void add_sparse(const lam_piece *piece, int64_t j, const float *tile, lanes *decoder,
+                       lanes *encoder)
 {
-    float *encoder = u->encoder + j * u->stride, *decoder = u->decoder + j * u->stride;
-    lam_moments *m = u->moments + j;
-    for (int v = 0; v < TILE_LANES; v++) pullback[v] += ((lanes *)encoder)[v] * u->slope_sum[j];
-    lam_adam_update(u->rates, TILE, decoder_gradient, decoder, m->decoder_first,
-                    m->decoder_second);
-    lam_adam_update(u->rates, TILE, encoder_gradient, encoder, m->encoder_first,
-                    m->encoder_second);
+    const lam_latent_entry *entry = piece->by_latent + piece->latent_start[j];
+    const lam_latent_entry *end = piece->by_latent + piece->latent_start[j + 1];
+    for (; entry < end; entry++) {
+        const lanes *row = (const lanes *)(tile + (int64_t)entry->row * 2 * TILE);
+#pragma GCC unroll 4
+        for (int v = 0; v < TILE_LANES; v++) decoder[v] += row[v] * entry->value;
+#pragma GCC unroll 4
+        for (int v = 0; v < TILE_LANES; v++) encoder[v] += row[TILE_LANES + v] * entry->slope;
+    }
 }
 
 LAM_VECTORISED
-void lam_autoencoder_update_sparse(const lam_tile_update *u, const lam_latent_entry *entries,
-                                   const int32_t *start, const float *tile)
+void lam_autoencoder_update(const lam_tile_update *u, int64_t pieces, const lam_piece *piece)
 {
     enum { AHEAD = 4 };
     lanes pullback[TILE_LANES] = {0};
     for (int64_t j = 0; j < u->latents; j++) {
         if (j + AHEAD < u->latents) fetch_ahead(u, j + AHEAD);
         lanes decoder[TILE_LANES] = {0}, encoder[TILE_LANES] = {0};
-        for (int32_t e = start[j]; e < start[j + 1]; e++) {
-            const lanes *row = (const lanes *)(tile + (int64_t)entries[e].row * 2 * TILE);
-            for (int v = 0; v < TILE_LANES; v++) decoder[v] += row[v] * entries[e].value;
-            for (int v = 0; v < TILE_LANES; v++)
-                encoder[v] += row[TILE_LANES + v] * entries[e].slope;
+        if (u->encoder_gradient) {
+            memcpy(decoder, u->decoder_gradient + j * u->gradient_stride, sizeof decoder);
+            memcpy(encoder, u->encoder_gradient + j * u->gradient_stride, sizeof encoder);
         }
-        step_latent(u, j, (const float *)encoder, (const float *)decoder, pullback);
-    }
-    memcpy(u->pullback, pullback, sizeof pullback);
-}
+        for (int64_t p = 0; p < pieces; p++)
+            if (piece[p].sparse) add_sparse(&piece[p], j, u->tile, decoder, encoder);
 
-LAM_VECTORISED
-void lam_autoencoder_update_dense(const lam_tile_update *u, const float *encoder_gradient,
-                                  const float *decoder_gradient, int64_t gradient_stride)
-{
-    lanes pullback[TILE_LANES] = {0};
-    for (int64_t j = 0; j < u->latents; j++)
-        step_latent(u, j, encoder_gradient + j * gradient_stride,
-                    decoder_gradient + j * gradient_stride, pullback);
+        float *encoder_weight = u->encoder + j * u->stride;
+        lam_moments *m = u->moments + j;
+        for (int v = 0; v < TILE_LANES; v++)
+            pullback[v] += ((lanes *)encoder_weight)[v] * u->slope_sum[j];
+        lam_adam_update(u->rates, TILE, (float *)decoder, u->decoder + j * u->stride,
+                        m->decoder_first, m->decoder_second);
+        lam_adam_update(u->rates, TILE, (float *)encoder, encoder_weight, m->encoder_first,
+                        m->encoder_second);
+    }
     memcpy(u->pullback, pullback, sizeof pullback);
 }

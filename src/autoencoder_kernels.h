@@ -1,47 +1,63 @@
 // The inner loops of an autoencoder's step on one block of latents and one piece of the batch, each
-// on the calling thread. Where few latents of a block are active in a batch, only those are
-// visited: by row, from a list of the row's active latents, and by latent, from a list of the rows
-// in which it is active.
+// on the calling thread. Where few of a piece's values are active, only those are visited: from a
+// list by row and a list by latent, which lie where the values and their slopes would.
 #ifndef LAM_AUTOENCODER_KERNELS_H
 #define LAM_AUTOENCODER_KERNELS_H
 
 #include "adam.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
     LAM_LATENT_BLOCK = 256, // latents that are one leaf of the team's sums, and one owner's
-    LAM_ROW_PIECE = 256,    // rows of a batch that one thread works on at a time
-    LAM_COLUMN_TILE = 64,   // columns of the sparse loops: what they visit stays in the cache
+    LAM_ROW_PIECE = 512,    // rows of a batch that are worked on at a time
+    LAM_COLUMN_TILE = 64,   // columns of the loops over lists; widths are padded to a multiple
+    LAM_PIECE_CELLS = LAM_LATENT_BLOCK * LAM_ROW_PIECE,
+    LAM_PIECE_ENTRIES = LAM_PIECE_CELLS / 3, // of a list by latent, in the memory of the slopes
 };
 
-// The active latents of each row, in one block: latent and value [row, LAM_LATENT_BLOCK], of which
-// the first count[row] are set, in a fixed order that is not ascending.
-typedef struct lam_row_lists {
-    uint8_t *latent;
-    float *value;
-    uint16_t *count;
-} lam_row_lists;
+// An active latent of a row, and where it stands in the list by latent.
+typedef struct lam_row_entry {
+    float value;
+    uint32_t latent : 8, place : 24;
+} lam_row_entry;
 
-// A row in which a latent is active, its value there and the loss's derivative by it.
+// A row of the batch in which a latent is active, and the loss's derivative by the value there.
 typedef struct lam_latent_entry {
-    uint32_t row;
     float value, slope;
+    uint32_t row;
 } lam_latent_entry;
 
-// z [rows, LAM_LATENT_BLOCK] = relu(z + bias), NaN kept; lists of what is active; latent_active
-// [LAM_LATENT_BLOCK] = rows in which each latent is. Returns how many are active in all, and their
-// sum in *sum.
-int64_t lam_autoencoder_relu(int64_t rows, const float *bias, float *z, lam_row_lists lists,
-                             uint16_t *latent_active, double *sum);
+// The latents of one block over one piece of the batch: values z and slopes [latent,
+// LAM_ROW_PIECE], or the lists in their place.
+typedef struct lam_piece {
+    bool sparse;
+    union {
+        float *z;
+        lam_row_entry *by_row; // of row i: row_start[i] .. row_start[i + 1] - 1
+    };
+    union {
+        float *slopes;
+        lam_latent_entry *by_latent; // as by_row
+    };
+    int32_t row_start[LAM_ROW_PIECE + 1], latent_start[LAM_LATENT_BLOCK + 1];
+    int32_t active[LAM_LATENT_BLOCK];   // rows in which each latent is active
+    double sum[LAM_LATENT_BLOCK];       // of each latent's values
+    float slope_sum[LAM_LATENT_BLOCK];  // of each latent's slopes
+} lam_piece;
 
-// out [rows, LAM_COLUMN_TILE], in rows of out_stride, = z W_dec over one block and tile of columns,
-// from the lists. decoder points at the tile's first column of the block's first latent; packed
-// [LAM_LATENT_BLOCK, LAM_COLUMN_TILE] is scratch for a copy of the tile: its rows, far apart in
-// memory, would get in each other's way in the cache.
-void lam_autoencoder_decode(int64_t rows, int64_t latents, lam_row_lists lists,
-                            const float *decoder, int64_t stride, float *packed, float *out,
-                            int64_t out_stride);
+// z = relu(z + bias), NaN kept, for rows first_row .. first_row + rows - 1 of the batch; sets sparse,
+// active and sum. Where at most `most` values are active (at most LAM_PIECE_ENTRIES), the lists take
+// the place of z and of the slopes.
+void lam_autoencoder_activate(int64_t latents, int64_t first_row, int64_t rows, const float *bias,
+                              int64_t most, lam_piece *piece);
+
+// out [rows, columns] = z W_dec, or += with add, for rows first .. first + rows - 1 of the piece, from
+// the list by row. decoder points at the first of the columns of the block's first latent, in rows
+// of stride; columns is a multiple of LAM_COLUMN_TILE.
+void lam_autoencoder_decode(const lam_piece *piece, int64_t first, int64_t rows, int64_t columns,
+                            const float *decoder, int64_t stride, bool add, float *out);
 
 // low [count] += high.
 void lam_autoencoder_add(int64_t count, float *low, const float *high);
@@ -53,17 +69,11 @@ double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const
                                 float *residual, float *column_sum, float *tiles,
                                 int64_t tile_step);
 
-// The slopes of one block's active latents, residual . W_dec + penalty, from the lists of rows
-// first_row ..., put into the lists by latent: entries[next[latent]++]. slope_sum [LAM_LATENT_BLOCK]
-// += each latent's slopes. residual [rows, stride], decoder [LAM_LATENT_BLOCK, stride].
-void lam_autoencoder_slopes(int64_t rows, int64_t first_row, int64_t stride, lam_row_lists lists,
-                            const float *residual, const float *decoder, float penalty,
-                            lam_latent_entry *entries, int32_t *next, float *slope_sum);
-
-// The same where all latents of the block were multiplied: slope [rows, LAM_LATENT_BLOCK] is
-// residual . W_dec on entry, and is made 0 where z is.
-void lam_autoencoder_mask(int64_t rows, const float *z, float penalty, float *slope,
-                          float *slope_sum);
+// Slopes residual . W_dec + penalty of the active latents, and slope_sum. residual [rows, stride],
+// decoder [latent, stride]. In a dense piece the products are in slopes on entry, and where z is 0
+// the slope becomes 0.
+void lam_autoencoder_slopes(lam_piece *piece, int64_t latents, int64_t rows, int64_t stride,
+                            const float *residual, const float *decoder, float penalty);
 
 // Adam's means of one latent and tile of columns, side by side: those of the weights are kept as
 // [block, tile, latent] of these, in the order in which a step passes over them.
@@ -80,15 +90,13 @@ typedef struct lam_tile_update {
     lam_moments *moments;     // [latent]
     const float *slope_sum;   // [latent], over all rows: the gradient of the encoder's bias
     float *pullback;          // [LAM_COLUMN_TILE] = slope_sum W_enc, before the step
+    // [latent, gradient_stride] the gradients that dense pieces give, or NULL where there are none
+    const float *encoder_gradient, *decoder_gradient;
+    int64_t gradient_stride;
+    const float *tile; // [row of the batch, 2, LAM_COLUMN_TILE] residual, centred
 } lam_tile_update;
 
-// Gradient and Adam from the block's lists by latent: those of latent j are entries[start[j]] ..
-// entries[start[j + 1] - 1]. tile [row, 2, LAM_COLUMN_TILE] holds residual and centred rows.
-void lam_autoencoder_update_sparse(const lam_tile_update *update, const lam_latent_entry *entries,
-                                   const int32_t *start, const float *tile);
-
-// Adam from gradients [latent, gradient_stride].
-void lam_autoencoder_update_dense(const lam_tile_update *update, const float *encoder_gradient,
-                                  const float *decoder_gradient, int64_t gradient_stride);
+// Adds what the sparse pieces give to the gradients, and makes a step of Adam.
+void lam_autoencoder_update(const lam_tile_update *update, int64_t pieces, const lam_piece *piece);
 
 #endif

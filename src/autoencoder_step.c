@@ -10,29 +10,14 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-// Latents of one of this rank's blocks: fewer than LAM_LATENT_BLOCK in the last one.
-static int64_t latents_of(const lam_autoencoder *a, int64_t block)
+static int64_t pieces_of(int64_t count)
+{
+    return (count + LAM_ROW_PIECE - 1) / LAM_ROW_PIECE;
+}
+
+int64_t lam_autoencoder_latents_of(const lam_autoencoder *a, int64_t block)
 {
     return least(a->own_latents - block * LAM_LATENT_BLOCK, LAM_LATENT_BLOCK);
-}
-
-// The first value of row of block in an array [block, batch, LAM_LATENT_BLOCK].
-static int64_t cell(const lam_autoencoder *a, int64_t block, int64_t row)
-{
-    return (block * a->options.batch + row) * LAM_LATENT_BLOCK;
-}
-
-// The first value of a piece of block in an array [block, piece, LAM_LATENT_BLOCK].
-static int64_t corner(const lam_autoencoder *a, int64_t block, int64_t piece)
-{
-    return (block * a->work->pieces + piece) * LAM_LATENT_BLOCK;
-}
-
-static lam_row_lists lists_of(const lam_autoencoder *a, int64_t block, int64_t row)
-{
-    const lam_autoencoder_work *w = a->work;
-    return (lam_row_lists){w->list_latent + cell(a, block, row), w->slopes + cell(a, block, row),
-                           w->list_count + block * a->options.batch + row};
 }
 
 static lam_code product_failed(int code, lam_error *error)
@@ -56,162 +41,150 @@ void lam_autoencoder_gather(lam_autoencoder *a, const float *rows, const int64_t
     }
 }
 
-static lam_code encode_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t piece)
+static lam_code encode_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t i)
 {
-    const lam_autoencoder_work *w = a->work;
-    const int64_t row = piece * LAM_ROW_PIECE, rows = least(count - row, LAM_ROW_PIECE);
-    float *z = w->latents + cell(a, block, row);
+    const int64_t row = i * LAM_ROW_PIECE, rows = least(count - row, LAM_ROW_PIECE);
+    const int64_t latents = lam_autoencoder_latents_of(a, block);
+    lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
     lam_product product = {
         .transpose_b = true,
-        .m = rows,
-        .n = latents_of(a, block),
+        .m = latents,
+        .n = rows,
         .k = a->stride,
         .alpha = 1,
-        .a = w->centred + row * a->stride,
+        .a = a->encoder + block * LAM_LATENT_BLOCK * a->stride,
         .a_stride = a->stride,
-        .b = a->encoder.value + block * LAM_LATENT_BLOCK * a->stride,
+        .b = a->work->centred + row * a->stride,
         .b_stride = a->stride,
-        .c = z,
-        .c_stride = LAM_LATENT_BLOCK,
+        .c = piece->z,
+        .c_stride = LAM_ROW_PIECE,
     };
     LAM_TRY(lam_product_block(&product));
-    const int64_t at = block * w->pieces + piece;
-    w->piece_active[at] = lam_autoencoder_relu(
-        rows, a->encoder_bias.value + block * LAM_LATENT_BLOCK, z, lists_of(a, block, row),
-        w->active + corner(a, block, piece), &w->piece_sum[at]);
+    lam_autoencoder_activate(latents, row, rows, a->encoder_bias.value + block * LAM_LATENT_BLOCK,
+                             (int64_t)(a->options.sparse_share * (double)(rows * latents)), piece);
     return LAM_OK;
 }
 
-// Adds a block's pieces up, chooses how it is computed, and where its lists by latent will lie.
-static void survey(lam_autoencoder *a, int64_t count, int64_t block)
+static void sum_block(lam_autoencoder *a, int64_t count, int64_t block)
 {
-    lam_autoencoder_work *w = a->work;
-    const int64_t pieces = (count + LAM_ROW_PIECE - 1) / LAM_ROW_PIECE;
-    int64_t active = 0;
-    double sum = 0;
-    for (int64_t piece = 0; piece < pieces; piece++) {
-        active += w->piece_active[block * w->pieces + piece];
-        sum += w->piece_sum[block * w->pieces + piece];
-    }
-    double *values =
-        w->block_values + (a->first_block + block) * (LAM_BLOCK_PULLBACK + a->stride);
-    values[LAM_BLOCK_ACTIVE] = (double)active;
-    values[LAM_BLOCK_SUM] = sum;
-
-    // A third of z's memory would be all that the lists by latent may fill.
-    const double share = fmin(a->options.sparse_share, 1.0 / 3);
-    w->sparse[block] = (double)active <= share * (double)(count * latents_of(a, block));
-    if (!w->sparse[block]) return;
-    int32_t place = 0, *start = w->start + block * (LAM_LATENT_BLOCK + 1);
-    for (int64_t j = 0; j < LAM_LATENT_BLOCK; j++) {
-        start[j] = place;
-        for (int64_t piece = 0; piece < pieces; piece++) {
-            w->next[corner(a, block, piece) + j] = place;
-            place += w->active[corner(a, block, piece) + j];
+    double active = 0, sum = 0;
+    for (int64_t i = 0; i < pieces_of(count); i++) {
+        const lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
+        for (int64_t j = 0; j < lam_autoencoder_latents_of(a, block); j++) {
+            active += piece->active[j];
+            sum += piece->sum[j];
         }
     }
-    start[LAM_LATENT_BLOCK] = place;
+    double *values =
+        a->work->block_values + (a->first_block + block) * (LAM_BLOCK_PULLBACK + a->stride);
+    values[LAM_BLOCK_ACTIVE] = active;
+    values[LAM_BLOCK_SUM] = sum;
 }
 
 lam_code lam_autoencoder_encode(lam_autoencoder *a, int64_t count, lam_error *error)
 {
-    const int64_t pieces = (count + LAM_ROW_PIECE - 1) / LAM_ROW_PIECE;
+    const int64_t pieces = pieces_of(count);
     int worst = LAM_OK;
-#pragma omp parallel num_threads(a->work->threads)
-    {
-#pragma omp for schedule(dynamic) reduction(max : worst)
-        for (int64_t i = 0; i < a->own_blocks * pieces; i++) {
-            int code = (int)encode_piece(a, count, i / pieces, i % pieces);
-            worst = code > worst ? code : worst;
-        }
-#pragma omp for schedule(static)
-        for (int64_t block = 0; block < a->own_blocks; block++) survey(a, count, block);
+#pragma omp parallel for schedule(dynamic) reduction(max : worst) num_threads(a->work->threads)
+    for (int64_t i = 0; i < a->own_blocks * pieces; i++) {
+        int code = (int)encode_piece(a, count, i / pieces, i % pieces);
+        worst = code > worst ? code : worst;
     }
-    return product_failed(worst, error);
+    LAM_TRY(product_failed(worst, error));
+    for (int64_t block = 0; block < a->own_blocks; block++) sum_block(a, count, block);
+    return LAM_OK;
 }
 
-// One leaf of the team's sum, for one piece of rows and one part of the columns.
-static lam_code rebuild_leaf(const lam_autoencoder *a, int64_t block, int64_t row, int64_t rows,
-                             int64_t column, int64_t columns, float *out, int64_t out_stride)
-{
-    const lam_autoencoder_work *w = a->work;
-    const float *decoder = a->decoder.value + block * LAM_LATENT_BLOCK * a->stride + column;
-    if (w->sparse[block]) {
-        for (int64_t c = 0; c < columns; c += LAM_COLUMN_TILE)
-            lam_autoencoder_decode(rows, least(columns - c, LAM_COLUMN_TILE),
-                                   lists_of(a, block, row), decoder + c, a->stride, out + c,
-                                   out_stride);
-        return LAM_OK;
-    }
-    lam_product product = {
-        .m = rows,
-        .n = columns,
-        .k = latents_of(a, block),
-        .alpha = 1,
-        .a = w->latents + cell(a, block, row),
-        .a_stride = LAM_LATENT_BLOCK,
-        .b = decoder,
-        .b_stride = a->stride,
-        .c = out,
-        .c_stride = out_stride,
-    };
-    return lam_product_block(&product);
-}
-
-// A stack of sums of ever smaller nodes: its bottom is the result, the rest scratch.
+// The sums of ever smaller nodes of the team's tree, for some rows and columns.
 typedef struct sum_stack {
-    float *bottom, *scratch;
-    int64_t stride, height, rows, columns;
+    float *slots; // [height] of [rows, columns]
+    int64_t height;
+    int64_t row, rows, column, columns;
 } sum_stack;
 
 static float *slot(const sum_stack *s, int64_t i)
 {
-    return i ? s->scratch + (i - 1) * LAM_ROW_PIECE * LAM_COLUMN_PART : s->bottom;
-}
-
-static int64_t slot_stride(const sum_stack *s, int64_t i)
-{
-    return i ? LAM_COLUMN_PART : s->stride;
+    return s->slots + i * LAM_SLOT;
 }
 
 static void merge_top(sum_stack *s)
 {
     s->height--;
-    lam_autoencoder_add(s->rows, s->columns, slot(s, s->height - 1),
-                        slot_stride(s, s->height - 1), slot(s, s->height),
-                        slot_stride(s, s->height));
+    lam_autoencoder_add(s->rows * s->columns, slot(s, s->height - 1), slot(s, s->height));
 }
 
-static lam_code rebuild_piece(const lam_autoencoder *a, const lam_team_node *node, float *out,
-                              int64_t row, int64_t rows, int64_t column, float *scratch)
+// Pushes one leaf; the second of two is, where it is sparse, added to the first at once.
+static lam_code push_leaf(const lam_autoencoder *a, int64_t block, bool second, sum_stack *s)
 {
-    sum_stack s = {out + row * a->stride + column, scratch, a->stride, 0, rows,
-                   least(a->stride - column, LAM_COLUMN_PART)};
+    const lam_piece *piece = &a->work->piece[block * a->work->pieces + s->row / LAM_ROW_PIECE];
+    const int64_t first = s->row % LAM_ROW_PIECE; // in the piece
+    const float *decoder = a->decoder + block * LAM_LATENT_BLOCK * a->stride + s->column;
+    if (piece->sparse) {
+        lam_autoencoder_decode(piece, first, s->rows, s->columns, decoder, a->stride, second,
+                               slot(s, s->height - second));
+        s->height += !second;
+        return LAM_OK;
+    }
+    lam_product product = {
+        .transpose_a = true,
+        .m = s->rows,
+        .n = s->columns,
+        .k = lam_autoencoder_latents_of(a, block),
+        .alpha = 1,
+        .a = piece->z + first,
+        .a_stride = LAM_ROW_PIECE,
+        .b = decoder,
+        .b_stride = a->stride,
+        .c = slot(s, s->height++),
+        .c_stride = s->columns,
+    };
+    LAM_TRY(lam_product_block(&product));
+    if (second) merge_top(s);
+    return LAM_OK;
+}
+
+// out [batch, stride]: the sum over one node, for the rows and columns of s.
+static lam_code rebuild_part(const lam_autoencoder *a, const lam_team_node *node, sum_stack s,
+                             float *out)
+{
     const int64_t first = node->first - a->first_block;
     for (int64_t i = 0; i < node->count; i++) {
-        LAM_TRY(rebuild_leaf(a, first + i, row, rows, column, s.columns, slot(&s, s.height),
-                             slot_stride(&s, s.height)));
-        s.height++;
-        for (int64_t full = i; full & 1; full /= 2) merge_top(&s);
+        LAM_TRY(push_leaf(a, first + i, i & 1, &s));
+        for (int64_t full = i & 1 ? i / 2 : 0; full & 1; full /= 2) merge_top(&s);
     }
     while (s.height > 1) merge_top(&s);
+    for (int64_t i = 0; i < s.rows; i++)
+        memcpy(out + (s.row + i) * a->stride + s.column, s.slots + i * s.columns,
+               (size_t)s.columns * sizeof *out);
     return LAM_OK;
+}
+
+static bool all_sparse(const lam_autoencoder *a, int64_t count, int64_t block)
+{
+    for (int64_t i = 0; i < pieces_of(count); i++)
+        if (!a->work->piece[block * a->work->pieces + i].sparse) return false;
+    return true;
 }
 
 lam_code lam_autoencoder_rebuild(lam_autoencoder *a, int64_t count, lam_error *error)
 {
     lam_autoencoder_work *w = a->work;
-    const int64_t pieces = (count + LAM_ROW_PIECE - 1) / LAM_ROW_PIECE;
-    lam_team_node nodes[LAM_TEAM_NODES];
-    const int64_t node_count = lam_team_nodes(a->blocks, a->first_block, a->own_blocks, nodes);
+    bool sparse = true;
+    for (int64_t block = 0; block < a->own_blocks; block++)
+        sparse = sparse && all_sparse(a, count, block);
+    const int64_t rows = sparse ? LAM_SPARSE_ROWS : LAM_DENSE_ROWS;
+    const int64_t columns = sparse ? LAM_SPARSE_COLUMNS : LAM_DENSE_COLUMNS;
+    const int64_t down = (count + rows - 1) / rows, across = (a->stride + columns - 1) / columns;
     int worst = LAM_OK;
 #pragma omp parallel for schedule(dynamic) reduction(max : worst) num_threads(w->threads)
-    for (int64_t i = 0; i < node_count * w->parts * pieces; i++) {
-        const int64_t node = i / (w->parts * pieces), part = i / pieces % w->parts;
-        const int64_t row = i % pieces * LAM_ROW_PIECE;
-        int code = (int)rebuild_piece(a, &nodes[node], w->residual + node * count * a->stride, row,
-                                      least(count - row, LAM_ROW_PIECE), part * LAM_COLUMN_PART,
-                                      w->scratch + omp_get_thread_num() * w->scratch_size);
+    for (int64_t i = 0; i < w->node_count * down * across; i++) {
+        const int64_t node = i / (down * across);
+        sum_stack s = {.slots = w->scratch + omp_get_thread_num() * w->scratch_size};
+        s.row = i / across % down * rows;
+        s.rows = least(count - s.row, rows);
+        s.column = i % across * columns;
+        s.columns = least(a->stride - s.column, columns);
+        int code = (int)rebuild_part(a, &w->nodes[node], s, w->residual + node * count * a->stride);
         worst = code > worst ? code : worst;
     }
     LAM_TRY(product_failed(worst, error));
@@ -226,49 +199,43 @@ static double residual_of(const lam_autoencoder *a, int64_t count)
     const int64_t pieces = (count + LAM_RESIDUAL_ROWS - 1) / LAM_RESIDUAL_ROWS;
     const float scale = (float)(2 / ((double)count * (double)a->options.width));
 #pragma omp parallel for schedule(dynamic) num_threads(w->threads)
-    for (int64_t piece = 0; piece < pieces; piece++) {
-        const int64_t row = piece * LAM_RESIDUAL_ROWS;
-        w->squares[piece] = lam_autoencoder_residual(
+    for (int64_t i = 0; i < pieces; i++) {
+        const int64_t row = i * LAM_RESIDUAL_ROWS;
+        w->squares[i] = lam_autoencoder_residual(
             least(count - row, LAM_RESIDUAL_ROWS), a->stride, scale, w->centred + row * a->stride,
-            w->residual + row * a->stride, w->residual_sum + piece * a->stride,
+            w->residual + row * a->stride, w->residual_sum + i * a->stride,
             w->tiles + row * 2 * LAM_COLUMN_TILE, a->options.batch * 2 * LAM_COLUMN_TILE);
     }
     double sum = 0;
-    for (int64_t piece = 0; piece < pieces; piece++) sum += w->squares[piece];
+    for (int64_t i = 0; i < pieces; i++) sum += w->squares[i];
     return sum;
 }
 
-static lam_code slopes_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t piece,
-                             float penalty)
+static lam_code slopes_of_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t i)
 {
-    const lam_autoencoder_work *w = a->work;
-    const int64_t row = piece * LAM_ROW_PIECE, rows = least(count - row, LAM_ROW_PIECE);
-    const float *residual = w->residual + row * a->stride;
-    const float *decoder = a->decoder.value + block * LAM_LATENT_BLOCK * a->stride;
-    float *z = w->latents + cell(a, block, row), *slope = w->slopes + cell(a, block, row);
-    float *sum = w->slope_part + corner(a, block, piece);
-    memset(sum, 0, LAM_LATENT_BLOCK * sizeof *sum);
-    if (w->sparse[block]) {
-        lam_latent_entry *entries = (lam_latent_entry *)(w->latents + cell(a, block, 0));
-        lam_autoencoder_slopes(rows, row, a->stride, lists_of(a, block, row), residual, decoder,
-                               penalty, entries, w->next + corner(a, block, piece), sum);
-        return LAM_OK;
+    const int64_t row = i * LAM_ROW_PIECE, rows = least(count - row, LAM_ROW_PIECE);
+    const int64_t latents = lam_autoencoder_latents_of(a, block);
+    const float *residual = a->work->residual + row * a->stride;
+    const float *decoder = a->decoder + block * LAM_LATENT_BLOCK * a->stride;
+    lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
+    if (!piece->sparse) {
+        lam_product product = {
+            .transpose_b = true,
+            .m = latents,
+            .n = rows,
+            .k = a->stride,
+            .alpha = 1,
+            .a = decoder,
+            .a_stride = a->stride,
+            .b = residual,
+            .b_stride = a->stride,
+            .c = piece->slopes,
+            .c_stride = LAM_ROW_PIECE,
+        };
+        LAM_TRY(lam_product_block(&product));
     }
-    lam_product product = {
-        .transpose_b = true,
-        .m = rows,
-        .n = latents_of(a, block),
-        .k = a->stride,
-        .alpha = 1,
-        .a = residual,
-        .a_stride = a->stride,
-        .b = decoder,
-        .b_stride = a->stride,
-        .c = slope,
-        .c_stride = LAM_LATENT_BLOCK,
-    };
-    LAM_TRY(lam_product_block(&product));
-    lam_autoencoder_mask(rows, z, penalty, slope, sum);
+    lam_autoencoder_slopes(piece, latents, rows, a->stride, residual, decoder,
+                           (float)(a->options.l1 / (double)count));
     return LAM_OK;
 }
 
@@ -276,95 +243,114 @@ static lam_code slopes_piece(const lam_autoencoder *a, int64_t count, int64_t bl
 static lam_code slopes_of(lam_autoencoder *a, int64_t count, lam_error *error)
 {
     lam_autoencoder_work *w = a->work;
-    const int64_t pieces = (count + LAM_ROW_PIECE - 1) / LAM_ROW_PIECE;
-    const float penalty = (float)(a->options.l1 / (double)count);
+    const int64_t pieces = pieces_of(count);
     int worst = LAM_OK;
 #pragma omp parallel for schedule(dynamic) reduction(max : worst) num_threads(w->threads)
     for (int64_t i = 0; i < a->own_blocks * pieces; i++) {
-        int code = (int)slopes_piece(a, count, i / pieces, i % pieces, penalty);
+        int code = (int)slopes_of_piece(a, count, i / pieces, i % pieces);
         worst = code > worst ? code : worst;
     }
     LAM_TRY(product_failed(worst, error));
-    for (int64_t block = 0; block < a->own_blocks; block++)
-        for (int64_t j = 0; j < LAM_LATENT_BLOCK; j++) {
-            double sum = 0;
-            for (int64_t piece = 0; piece < pieces; piece++)
-                sum += (double)w->slope_part[corner(a, block, piece) + j];
-            w->slope_sum[block * LAM_LATENT_BLOCK + j] = (float)sum;
-        }
+    for (int64_t j = 0; j < a->own_latents; j++) {
+        double sum = 0;
+        for (int64_t i = 0; i < pieces; i++)
+            sum += (double)w->piece[j / LAM_LATENT_BLOCK * w->pieces + i]
+                       .slope_sum[j % LAM_LATENT_BLOCK];
+        w->slope_sum[j] = (float)sum;
+    }
     return LAM_OK;
 }
 
-// gradient [latent, columns] = factor' rows, of one dense block.
-static lam_code gradient_part(const lam_autoencoder *a, int64_t count, int64_t block,
-                              const float *factor, const float *rows, int64_t column,
-                              int64_t columns, float *gradient)
+// gradient [latent, LAM_DENSE_COLUMNS] = what a block's dense pieces give: the sum of their z or slopes,
+// times rows [batch, stride].
+static lam_code dense_gradient(const lam_autoencoder *a, int64_t count, int64_t block, bool slopes,
+                               const float *rows, int64_t column, float *gradient)
 {
-    lam_product product = {
-        .transpose_a = true,
-        .m = latents_of(a, block),
-        .n = columns,
-        .k = count,
-        .alpha = 1,
-        .a = factor + cell(a, block, 0),
-        .a_stride = LAM_LATENT_BLOCK,
-        .b = rows + column,
-        .b_stride = a->stride,
-        .c = gradient,
-        .c_stride = columns,
-    };
-    return lam_product_block(&product);
+    bool first = true;
+    for (int64_t i = 0; i < pieces_of(count); i++) {
+        const lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
+        if (piece->sparse) continue;
+        const int64_t row = i * LAM_ROW_PIECE;
+        lam_product product = {
+            .m = lam_autoencoder_latents_of(a, block),
+            .n = least(a->stride - column, LAM_DENSE_COLUMNS),
+            .k = least(count - row, LAM_ROW_PIECE),
+            .alpha = 1,
+            .a = slopes ? piece->slopes : piece->z,
+            .a_stride = LAM_ROW_PIECE,
+            .b = rows + row * a->stride + column,
+            .b_stride = a->stride,
+            .beta = first ? 0 : 1,
+            .c = gradient,
+            .c_stride = LAM_DENSE_COLUMNS,
+        };
+        LAM_TRY(lam_product_block(&product));
+        first = false;
+    }
+    return LAM_OK;
 }
 
-// Gradient and Adam of one part of the columns of one block.
-static lam_code update_part(const lam_autoencoder *a, int64_t count, const lam_adam_rates *rates,
-                            int64_t block, int64_t part)
+static void update_tile(const lam_autoencoder *a, int64_t count, const lam_adam_rates *rates,
+                        int64_t block, int64_t tile, const float *encoder_gradient,
+                        const float *decoder_gradient)
 {
     const lam_autoencoder_work *w = a->work;
-    const int64_t column = part * LAM_COLUMN_PART;
-    const int64_t columns = least(a->stride - column, LAM_COLUMN_PART);
-    lam_block_update update = {
+    const int64_t first = block * LAM_LATENT_BLOCK, column = tile * LAM_COLUMN_TILE;
+    const int64_t latents = lam_autoencoder_latents_of(a, block);
+    lam_tile_update update = {
         .rates = rates,
-        .encoder = &a->encoder,
-        .decoder = &a->decoder,
-        .offset = block * LAM_LATENT_BLOCK * a->stride,
+        .latents = latents,
         .stride = a->stride,
-        .latents = latents_of(a, block),
-        .slope_sum = w->slope_sum + block * LAM_LATENT_BLOCK,
-        .pullback = w->pullback + block * a->stride,
+        .encoder = a->encoder + first * a->stride + column,
+        .decoder = a->decoder + first * a->stride + column,
+        .moments = a->moments + first * (a->stride / LAM_COLUMN_TILE) + tile * latents,
+        .slope_sum = w->slope_sum + first,
+        .pullback = w->pullback + block * a->stride + column,
+        .encoder_gradient = encoder_gradient,
+        .decoder_gradient = decoder_gradient,
+        .gradient_stride = LAM_DENSE_COLUMNS,
+        .tile = w->tiles + column * a->options.batch * 2,
     };
-    memset(update.pullback + column, 0, (size_t)columns * sizeof(float));
-    if (w->sparse[block]) {
-        const lam_latent_entry *entries =
-            (const lam_latent_entry *)(w->latents + cell(a, block, 0));
-        const int32_t *start = w->start + block * (LAM_LATENT_BLOCK + 1);
-        for (int64_t c = column; c < column + columns; c += LAM_COLUMN_TILE)
-            lam_autoencoder_update_sparse(&update, c, least(a->stride - c, LAM_COLUMN_TILE),
-                                          entries, start,
-                                          w->tiles + c / LAM_COLUMN_TILE * a->options.batch * 2 *
-                                                         LAM_COLUMN_TILE);
+    lam_autoencoder_update(&update, pieces_of(count), &w->piece[block * w->pieces]);
+}
+
+// Gradient and Adam of one tile of the columns of one block. Products want more columns: in a block
+// with dense pieces the first tile's turn is that of the next ones too.
+static lam_code update_part(const lam_autoencoder *a, int64_t count, const lam_adam_rates *rates,
+                            int64_t block, int64_t tile)
+{
+    const lam_autoencoder_work *w = a->work;
+    if (all_sparse(a, count, block)) {
+        update_tile(a, count, rates, block, tile, NULL, NULL);
         return LAM_OK;
     }
-    float *gradient = w->scratch + omp_get_thread_num() * w->scratch_size;
-    LAM_TRY(gradient_part(a, count, block, w->latents, w->residual, column, columns, gradient));
-    lam_autoencoder_update_decoder(&update, column, columns, gradient);
-    LAM_TRY(gradient_part(a, count, block, w->slopes, w->centred, column, columns, gradient));
-    lam_autoencoder_update_encoder(&update, column, columns, gradient);
+    if (tile % (LAM_DENSE_COLUMNS / LAM_COLUMN_TILE)) return LAM_OK;
+    const int64_t column = tile * LAM_COLUMN_TILE;
+    float *decoder = w->scratch + omp_get_thread_num() * w->scratch_size;
+    float *encoder = decoder + LAM_LATENT_BLOCK * LAM_DENSE_COLUMNS;
+    LAM_TRY(dense_gradient(a, count, block, false, w->residual, column, decoder));
+    LAM_TRY(dense_gradient(a, count, block, true, w->centred, column, encoder));
+    const int64_t columns = least(a->stride - column, LAM_DENSE_COLUMNS);
+    for (int64_t c = 0; c < columns; c += LAM_COLUMN_TILE)
+        update_tile(a, count, rates, block, tile + c / LAM_COLUMN_TILE, encoder + c, decoder + c);
     return LAM_OK;
 }
 
+// Blocks follow each other within a tile, so that its rows stay in the cache.
 static lam_code update_blocks(lam_autoencoder *a, int64_t count, const lam_adam_rates *rates,
                               lam_error *error)
 {
     lam_autoencoder_work *w = a->work;
+    const int64_t tiles = a->stride / LAM_COLUMN_TILE;
     int worst = LAM_OK;
 #pragma omp parallel for schedule(dynamic) reduction(max : worst) num_threads(w->threads)
-    for (int64_t i = 0; i < a->own_blocks * w->parts; i++) {
+    for (int64_t i = 0; i < a->own_blocks * tiles; i++) {
         int code = (int)update_part(a, count, rates, i % a->own_blocks, i / a->own_blocks);
         worst = code > worst ? code : worst;
     }
     LAM_TRY(product_failed(worst, error));
-    lam_adam_update(rates, w->slope_sum, &a->encoder_bias, 0, a->own_blocks * LAM_LATENT_BLOCK);
+    lam_adam_update(rates, a->own_latents, w->slope_sum, a->encoder_bias.value,
+                    a->encoder_bias.first, a->encoder_bias.second);
     return LAM_OK;
 }
 
@@ -374,16 +360,16 @@ static void update_decoder_bias(lam_autoencoder *a, int64_t count, const lam_ada
 {
     lam_autoencoder_work *w = a->work;
     const int64_t pieces = (count + LAM_RESIDUAL_ROWS - 1) / LAM_RESIDUAL_ROWS;
+    const int64_t length = LAM_BLOCK_PULLBACK + a->stride;
     for (int64_t c = 0; c < a->stride; c++) {
         double sum = 0;
-        for (int64_t piece = 0; piece < pieces; piece++)
-            sum += (double)w->residual_sum[piece * a->stride + c];
+        for (int64_t i = 0; i < pieces; i++) sum += (double)w->residual_sum[i * a->stride + c];
         for (int64_t block = 0; block < a->blocks; block++)
-            sum -= w->block_values[block * (LAM_BLOCK_PULLBACK + a->stride) + LAM_BLOCK_PULLBACK +
-                                   c];
+            sum -= w->block_values[block * length + LAM_BLOCK_PULLBACK + c];
         w->bias_gradient[c] = (float)sum;
     }
-    lam_adam_update(rates, w->bias_gradient, &a->decoder_bias, 0, a->stride);
+    lam_adam_update(rates, a->stride, w->bias_gradient, a->decoder_bias.value,
+                    a->decoder_bias.first, a->decoder_bias.second);
 }
 
 lam_code lam_autoencoder_step(lam_autoencoder *a, const float *rows, const int64_t *index,

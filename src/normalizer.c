@@ -4,13 +4,13 @@
 #include <string.h>
 #include <utf8proc.h>
 
-void lam_utf8_destroy(lam_utf8 *text) {
+void lam_normalized_destroy(lam_normalized *text) {
     free(text->data);
-    *text = (lam_utf8){0};
+    *text = (lam_normalized){0};
 }
 
 // Room for more bytes.
-static lam_code reserve(lam_utf8 *text, size_t more, lam_error *error) {
+static lam_code reserve(lam_normalized *text, size_t more, lam_error *error) {
     if (more <= text->room - text->count) return LAM_OK;
     size_t room = text->count + more + text->count / 2 + 64;
     uint8_t *data = room < more ? NULL : realloc(text->data, room);
@@ -22,60 +22,10 @@ static lam_code reserve(lam_utf8 *text, size_t more, lam_error *error) {
     return LAM_OK;
 }
 
-static lam_code append(lam_utf8 *text, const uint8_t *data, size_t bytes, lam_error *error) {
+static lam_code append(lam_normalized *text, const uint8_t *data, size_t bytes, lam_error *error) {
     LAM_TRY(reserve(text, bytes, error));
     if (bytes) memcpy(text->data + text->count, data, bytes);
     text->count += bytes;
-    return LAM_OK;
-}
-
-// Bytes of the well-formed character at text, or 0; then *part is how many bytes begin one.
-static size_t character(const uint8_t *text, size_t bytes, size_t *part) {
-    uint8_t lead = text[0], low = 0x80, high = 0xBF; // of the second byte
-    size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    *part = 1;
-    if (lead > 0xF4) return 0;
-    if (length < 2) return length;
-    if (lead == 0xE0) low = 0xA0;  // overlong
-    if (lead == 0xED) high = 0x9F; // surrogates
-    if (lead == 0xF0) low = 0x90;
-    if (lead == 0xF4) high = 0x8F; // above U+10FFFF
-    while (*part < length) {
-        if (*part == bytes || text[*part] < low || text[*part] > high) return 0;
-        low = 0x80, high = 0xBF;
-        ++*part;
-    }
-    return length;
-}
-
-size_t lam_utf8_valid(const uint8_t *text, size_t bytes) {
-    const uint64_t high_bits = 0x8080808080808080;
-    size_t done = 0, part;
-    while (done < bytes) {
-        uint64_t eight = high_bits;
-        if (bytes - done >= sizeof eight) memcpy(&eight, text + done, sizeof eight);
-        if (!(eight & high_bits)) {
-            done += sizeof eight;
-            continue;
-        }
-        size_t length = character(text + done, bytes - done, &part);
-        if (!length) break;
-        done += length;
-    }
-    return done;
-}
-
-lam_code lam_utf8_repair(const uint8_t *text, size_t bytes, lam_utf8 *repaired, lam_error *error) {
-    static const uint8_t replacement[] = {0xEF, 0xBF, 0xBD};
-    for (size_t done = 0; done < bytes;) {
-        size_t valid = lam_utf8_valid(text + done, bytes - done), part;
-        LAM_TRY(append(repaired, text + done, valid, error));
-        done += valid;
-        if (done == bytes) break;
-        character(text + done, bytes - done, &part);
-        LAM_TRY(append(repaired, replacement, sizeof replacement, error));
-        done += part;
-    }
     return LAM_OK;
 }
 
@@ -179,7 +129,7 @@ static lam_code sort_all_marks(run *r, lam_error *error) {
 
 // Sorts and composes what is in the run, appends it as UTF-8 and empties the run. utf8proc's own
 // sorting takes time in the square of the marks in a row.
-static lam_code flush(run *r, lam_utf8 *composed, lam_error *error) {
+static lam_code flush(run *r, lam_normalized *composed, lam_error *error) {
     if (r->count == 0) return LAM_OK;
     LAM_TRY(sort_all_marks(r, error));
     utf8proc_ssize_t count = utf8proc_normalize_utf32(r->code, (utf8proc_ssize_t)r->count,
@@ -207,7 +157,7 @@ static lam_code decompose(run *r, int32_t code, lam_error *error) {
 }
 
 // A run is one character below U+0300, or none, and those above it that follow.
-static lam_code compose_all(const uint8_t *text, size_t bytes, run *r, lam_utf8 *composed,
+static lam_code compose_all(const uint8_t *text, size_t bytes, run *r, lam_normalized *composed,
                             lam_error *error) {
     for (size_t done = 0, length; done < bytes; done += length) {
         if (text[done] < FIRST_LEAD) { // only the last of such characters can compose
@@ -230,7 +180,7 @@ static lam_code compose_all(const uint8_t *text, size_t bytes, run *r, lam_utf8 
     return flush(r, composed, error);
 }
 
-lam_code lam_nfc(const uint8_t *text, size_t bytes, lam_utf8 *composed, lam_error *error) {
+lam_code lam_nfc(const uint8_t *text, size_t bytes, lam_normalized *composed, lam_error *error) {
     run r = {0};
     LAM_TRY(reserve(composed, bytes, error));
     lam_code code = compose_all(text, bytes, &r, composed, error);

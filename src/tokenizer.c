@@ -2,6 +2,7 @@
 
 #include "normalizer.h"
 #include "pretokenizer.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,15 +118,15 @@ static lam_code add_token(lam_tokenizer *made, const lam_added_token *added, lam
     if (lam_utf8_valid(text, added->bytes) != added->bytes) return not_utf8(added->id, error);
     if (is_added(&made->raw, added->id) || is_added(&made->normalized, added->id))
         return lam_fail(error, LAM_INPUT, "added token %u is given twice", added->id);
-    lam_utf8 composed = {0};
+    lam_normalized composed = {0};
     if (made->nfc && added->normalized) {
         lam_code code = lam_nfc(text, added->bytes, &composed, error);
-        if (code != LAM_OK) return lam_utf8_destroy(&composed), code;
+        if (code != LAM_OK) return lam_normalized_destroy(&composed), code;
     }
     size_t bytes = composed.data ? composed.count : added->bytes;
     char *copy = lam_arena_text(&made->arena, composed.data ? (char *)composed.data : added->text,
                                 bytes, error);
-    lam_utf8_destroy(&composed);
+    lam_normalized_destroy(&composed);
     if (!copy) return LAM_MEMORY;
     made->piece[added->id] = (lam_token_bytes){(const uint8_t *)copy, bytes};
     return add_pattern(added->normalized ? &made->normalized : &made->raw,
@@ -238,7 +239,7 @@ static lam_code encode_around(const pattern_set *set, encoder encode,
 // A part between added tokens that are not normalized.
 static lam_code encode_composed(const lam_tokenizer *tokenizer, const uint8_t *text, size_t bytes,
                                 lam_ids *ids, lam_error *error) {
-    lam_utf8 composed = {0};
+    lam_normalized composed = {0};
     lam_code code = LAM_OK;
     if (tokenizer->nfc && lam_nfc_needed(text, bytes)) {
         code = lam_nfc(text, bytes, &composed, error);
@@ -248,24 +249,24 @@ static lam_code encode_composed(const lam_tokenizer *tokenizer, const uint8_t *t
     if (code == LAM_OK)
         code =
             encode_around(&tokenizer->normalized, encode_part, tokenizer, text, bytes, ids, error);
-    lam_utf8_destroy(&composed);
+    lam_normalized_destroy(&composed);
     return code;
 }
 
 lam_code lam_tokenizer_encode(const lam_tokenizer *tokenizer, const char *text, size_t bytes,
                               lam_ids *ids, lam_error *error) {
-    const uint8_t *data = (const uint8_t *)text;
     size_t before = ids->count;
-    lam_utf8 repaired = {0};
-    lam_code code = LAM_OK;
-    if (lam_utf8_valid(data, bytes) != bytes) {
-        code = lam_utf8_repair(data, bytes, &repaired, error);
-        data = repaired.data;
-        bytes = repaired.count;
+    char *valid = NULL;
+    if (lam_utf8_valid(text, bytes) != bytes) {
+        size_t length = lam_utf8_replace(text, bytes, NULL, NULL);
+        valid = malloc(length);
+        if (!valid) return lam_fail(error, LAM_MEMORY, "no memory for %zu bytes of text", length);
+        bytes = lam_utf8_replace(text, bytes, valid, NULL);
+        text = valid;
     }
-    if (code == LAM_OK)
-        code = encode_around(&tokenizer->raw, encode_composed, tokenizer, data, bytes, ids, error);
-    lam_utf8_destroy(&repaired);
+    lam_code code = encode_around(&tokenizer->raw, encode_composed, tokenizer,
+                                  (const uint8_t *)text, bytes, ids, error);
+    free(valid);
     if (code != LAM_OK) ids->count = before;
     return code;
 }

@@ -1,6 +1,6 @@
 // Text to token ids, as the owners' fast tokenizers of GPT-2 and GPT-NeoX (the library
 // `tokenizers`) give them, to the last one. The way of a text:
-//   1. UTF-8 is made valid (lam_utf8_repair).
+//   1. What is not UTF-8 becomes U+FFFD (utf8.h).
 //   2. Added tokens that are not normalized ("<|endoftext|>") are found: leftmost, then longest.
 //   3. What is between them is composed (NFC) if the tokenizer says so.
 //   4. Added tokens that are normalized (runs of blanks in Pythia's) are found in that, likewise.

@@ -111,6 +111,7 @@ static const lam_attribute made_attributes[] = {
     {.name = "laminar_version", .text = "0.1.0"},
     {.name = "job", .text = "model: \"../models/caf\xe9\"\nseed: 1\n"}, // not UTF-8
     {.name = "mode", .text = "standard"},
+    {.name = "model", .text = "../models/gpt2-small"},
     {.name = "model_type", .text = "gpt2"},
     {.name = "model_sha256",
      .text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},

@@ -4,6 +4,7 @@
 
 #include "fixture.h"
 
+#include "src/arena.h"
 #include "src/error.h"
 
 #include <dirent.h>
@@ -11,13 +12,13 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-// folder/name in static storage, a new one for each of the last eight calls.
+// folder/name, kept until the test program ends.
 static inline const char *in_folder(const char *folder, const char *name) {
-    static char path[8][4096];
-    static unsigned next;
-    char *made = path[next++ % 8];
-    snprintf(made, sizeof path[0], "%s/%s", folder, name);
-    return made;
+    static lam_arena kept;
+    lam_error error;
+    const char *path = lam_arena_format(&kept, &error, "%s/%s", folder, name);
+    assert_non_null(path);
+    return path;
 }
 
 static inline void write_bytes(const char *path, const void *data, size_t bytes) {

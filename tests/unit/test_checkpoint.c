@@ -184,6 +184,32 @@ static void test_odd_sizes(void **state) {
     }
 }
 
+// Data that begins at an odd place in the file, as old writers left it.
+static void test_unaligned_data(void **state) {
+    (void)state;
+    static const lam_dtype dtypes[] = {LAM_DTYPE_F32, LAM_DTYPE_F16};
+    const char *path = in_folder(folder, "model.safetensors");
+    for (int i = 0; i < 2; i++) {
+        copy *made = odd_neox(dtypes[i], folder);
+        copy_write_all(made, folder);
+        copy_free(made);
+        size_t bytes;
+        char *whole = read_bytes(path, &bytes), *moved = malloc(bytes + 1);
+        assert_non_null(moved);
+        uint64_t length;
+        memcpy(&length, whole, sizeof length);
+        memcpy(moved, whole, 8 + length);
+        moved[8 + length] = ' ';
+        memcpy(moved + 8 + length + 1, whole + 8 + length, bytes - 8 - length);
+        length++;
+        memcpy(moved, &length, sizeof length);
+        write_bytes(path, moved, bytes + 1);
+        compare_model(folder);
+        free(whole);
+        free(moved);
+    }
+}
+
 static void test_without_attention_bias(void **state) {
     (void)state;
     copy *made = odd_neox(LAM_DTYPE_F16, folder);
@@ -437,6 +463,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_values),
         cmocka_unit_test(test_odd_sizes),
+        cmocka_unit_test(test_unaligned_data),
         cmocka_unit_test(test_without_attention_bias),
         cmocka_unit_test(test_parts_are_the_whole),
         cmocka_unit_test(test_impossible_parts),

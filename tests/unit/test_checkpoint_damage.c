@@ -43,7 +43,7 @@ static void test_only_the_part_is_read(void **state) {
     assert_ok(load_part(folder, &first, &model, &error));
     unload(&model);
     assert_fails(load_part(folder, &second, &model, &error), LAM_NUMERIC,
-                 "tensor transformer.h.1.mlp.c_fc.bias", "1 value not finite");
+                 "tensor transformer.h.1.mlp.c_fc.bias", "1 value is not finite");
     unload(&model);
     copy_free(stored);
 }
@@ -58,7 +58,7 @@ static void test_not_finite(void **state) {
         const char *where;
     } cases[] = {
         {LAM_DTYPE_F16, "gpt_neox.layers.1.attention.query_key_value.weight", 477 * 160 + 159,
-         77020, "the first at [477, 159]"},
+         479 * 160 + 3, "the first at [477, 159]"},
         {LAM_DTYPE_BF16, "gpt_neox.layers.0.attention.query_key_value.bias", 81, 479,
          "the first at [81]"},
         {LAM_DTYPE_F32, "gpt_neox.layers.1.mlp.dense_4h_to_h.weight", 3 * 200 + 130, 4 * 200 + 2,
@@ -81,7 +81,7 @@ static void test_not_finite(void **state) {
         memcpy(data + (size_t)cases[i].second * size, b, size);
         copy_write_all(made, folder);
         assert_fails(try_load(folder, &error), LAM_NUMERIC, cases[i].name, cases[i].where);
-        assert_fails(try_load(folder, &error), LAM_NUMERIC, "has 2 values not finite",
+        assert_fails(try_load(folder, &error), LAM_NUMERIC, "2 values are not finite",
                      in_folder(folder, "model.safetensors"));
         copy_free(made);
     }

@@ -52,6 +52,7 @@ static void test_to_people(void **state) {
     expect(text, "  title      A made-up result\n");
     expect(text, "  model      gpt2, 12 layers, 4 heads; sha256 9f86d081884c7d65...\n");
     expect(text, "  mode       standard\n");
+    expect(text, "  checkpoint ../models/gpt2-small\n");
     expect(text, "https://example.org/wiki/Page?oldid=1; sha256 2c26b46b68ffc68f...\n");
     expect(text, "  made       2001-02-03T04:05:06Z\n");
     expect(text, "  by         2 ranks x 1 thread\n");

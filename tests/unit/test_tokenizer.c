@@ -2,6 +2,7 @@
 
 #include "src/normalizer.h"
 #include "src/pretokenizer.h"
+#include "src/utf8.h"
 
 // --- ids
 
@@ -133,6 +134,7 @@ static void assert_pieces(const lam_tokenizer *tokenizer, const lam_ids *ids, co
 static void pieces_make_the_text(void **state) {
     (void)state;
     static uint8_t text[NOISE_PARTS * 64];
+    static char valid[3 * sizeof text];
     lam_error error = {0};
     lam_tokenizer *plain = load(LAM_TEST_DEMO);
     char *folder = temp_dir();
@@ -143,22 +145,20 @@ static void pieces_make_the_text(void **state) {
     lam_tokenizer *composing = load(folder);
     uint64_t random = 1;
     lam_ids ids = {0};
-    lam_utf8 valid = {0}, composed = {0};
+    lam_normalized composed = {0};
     for (int i = 0; i < NOISE_TEXTS; i++) {
         size_t bytes = noise(&random, text);
-        valid.count = composed.count = 0;
-        assert_int_equal(lam_utf8_repair(text, bytes, &valid, &error), LAM_OK);
-        assert_int_equal(lam_utf8_valid(valid.data, valid.count), valid.count);
-        assert_int_equal(lam_nfc(valid.data, valid.count, &composed, &error), LAM_OK);
+        size_t valid_bytes = lam_utf8_replace(text, bytes, valid, NULL);
+        composed.count = 0;
+        assert_int_equal(lam_nfc((uint8_t *)valid, valid_bytes, &composed, &error), LAM_OK);
         ids.count = 0;
         encode(plain, text, bytes, &ids);
-        assert_pieces(plain, &ids, valid.data, valid.count);
+        assert_pieces(plain, &ids, (uint8_t *)valid, valid_bytes);
         ids.count = 0;
         encode(composing, text, bytes, &ids);
         assert_pieces(composing, &ids, composed.data, composed.count);
     }
-    lam_utf8_destroy(&valid);
-    lam_utf8_destroy(&composed);
+    lam_normalized_destroy(&composed);
     lam_ids_destroy(&ids);
     lam_tokenizer_destroy(plain);
     lam_tokenizer_destroy(composing);
@@ -198,7 +198,7 @@ static void every_code_point_composed(void **state) {
     (void)state;
     lam_sha256 *before = lam_sha256_create(), *after = lam_sha256_create();
     uint8_t *line = malloc(4096 * 18 + 1);
-    lam_utf8 composed = {0};
+    lam_normalized composed = {0};
     lam_error error = {0};
     assert_non_null(line);
     for (uint32_t first = 0x80; first < 0x110000; first += 4096) {
@@ -223,44 +223,8 @@ static void every_code_point_composed(void **state) {
     assert_digest(before, root, "sweep_sha256"); // else the two make different lines
     assert_digest(after, root, "nfc_sha256");
     json_decref(root);
-    lam_utf8_destroy(&composed);
+    lam_normalized_destroy(&composed);
     free(line);
-}
-
-static void broken_utf8(void **state) {
-    (void)state;
-    static const struct {
-        const char *text, *repaired; // as by Python's bytes.decode(errors="replace"), ? for U+FFFD
-    } known[] = {{"\x80", "?"},
-                 {"a\xe2\x82", "a?"},
-                 {"\xe2\x82z", "?z"},
-                 {"\xed\xa0\x80", "???"},
-                 {"\xf0\x9f\x98 ", "? "},
-                 {"\xf0\x80\x80\x80", "????"},
-                 {"\xf4\x90\x80\x80", "????"},
-                 {"\xf5\xff", "??"},
-                 {"\xc0\xaf\xc1", "???"},
-                 {"\xe0\x80\xe1\x80\xc3\xa9", "???\xc3\xa9"},
-                 {"\xc3\xc3\xa9\xc3", "?\xc3\xa9?"},
-                 {"12345678\xff"
-                  "12345678",
-                  "12345678?12345678"}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        lam_utf8 made = {0};
-        lam_error error = {0};
-        const char *text = known[i].text, *expected = known[i].repaired;
-        assert_int_equal(lam_utf8_repair((const uint8_t *)text, strlen(text), &made, &error),
-                         LAM_OK);
-        size_t done = 0;
-        for (; *expected; expected++) {
-            size_t bytes = *expected == '?' ? 3 : 1;
-            assert_true(bytes <= made.count - done);
-            assert_memory_equal(made.data + done, bytes == 3 ? "\xef\xbf\xbd" : expected, bytes);
-            done += bytes;
-        }
-        assert_int_equal(done, made.count);
-        lam_utf8_destroy(&made);
-    }
 }
 
 // --- size and threads
@@ -290,12 +254,12 @@ static void endless_pieces(void **state) {
 
     // Marks that all change places, and that utf8proc would sort in the square of their number.
     for (size_t i = 0; i + 3 < BYTES; i += 4) memcpy(text + i, "\xcc\x81\xcc\x96", 4);
-    lam_utf8 composed = {0};
+    lam_normalized composed = {0};
     assert_int_equal(lam_nfc(text, BYTES, &composed, &error), LAM_OK);
     assert_int_equal(composed.count, BYTES);
     for (size_t i = 0; i < BYTES; i += 2)
         assert_memory_equal(composed.data + i, i < BYTES / 2 ? "\xcc\x96" : "\xcc\x81", 2);
-    lam_utf8_destroy(&composed);
+    lam_normalized_destroy(&composed);
     free(first);
 }
 
@@ -338,7 +302,6 @@ int main(void) {
         cmocka_unit_test(pieces_make_the_text),
         cmocka_unit_test(every_code_point),
         cmocka_unit_test(every_code_point_composed),
-        cmocka_unit_test(broken_utf8),
         cmocka_unit_test(endless_pieces),
         cmocka_unit_test(threads_share_a_tokenizer),
     };

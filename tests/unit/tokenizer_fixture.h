@@ -29,7 +29,7 @@ static inline json_t *golden(const char *name) {
 }
 
 // NULL where the folder is not there.
-static const char *folder_of(const char *tokenizer) {
+static inline const char *folder_of(const char *tokenizer) {
     if (strcmp(tokenizer, "demo") == 0) return LAM_TEST_DEMO;
     char name[64];
     snprintf(name, sizeof name, "data/%s", tokenizer);

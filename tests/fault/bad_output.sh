@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Outputs that cannot be written: nothing is left beside them, and what is there stays as it was.
+. "$(dirname "${BASH_SOURCE[0]}")/../library.sh"
+need_mpirun
+
+tiny_model model
+cp "$demo/story.txt" text.txt
+tiny_job job.yaml
+mkdir out
+echo "not a result" >out/before.nc
+sweep=("$LAMINAR" sweep job.yaml -o)
+
+# --- found before the work begins
+export ranks=3
+expect_error "folder missing" 4 "missing/x.nc cannot be written: its folder does not exist.*create" \
+    "${sweep[@]}" missing/x.nc
+expect_error "folder missing, as the job says" 4 "missing/x.nc cannot be written: its folder does" \
+    "$LAMINAR" sweep job.yaml --set output=missing/x.nc
+expect_error "below a file" 4 "text.txt/x.nc cannot be written: what should be its folder is a file" \
+    "${sweep[@]}" text.txt/x.nc
+expect_error "where nobody may write" 4 "/proc/x.nc cannot be written: .*choose another output" \
+    "${sweep[@]}" /proc/x.nc
+expect_error "a folder" 4 "out is a folder: give the name of a file" "${sweep[@]}" out
+expect_error "a folder's name" 4 "out/ is a folder's name: give the name of a file" "${sweep[@]}" out/
+expect_error "a device" 4 "/dev/null is not a file that can be replaced" "${sweep[@]}" /dev/null
+unset ranks
+mkfifo pipe
+expect_error "a pipe" 4 "pipe is not a file that can be replaced" "${sweep[@]}" pipe
+expect_error "empty" 2 "-o.* is empty" "${sweep[@]}" ''
+expect_error "missing" 2 "'-o' needs a value: the file to write" "${sweep[@]}"
+name=$(printf '%0300d' 0)
+expect_error "a name of 300 characters" 4 "$name.nc cannot be written: File name too long" \
+    "${sweep[@]}" "$name.nc"
+ln -s missing/x.nc link.nc
+expect_error "a link to a folder that is missing" 4 "link.nc cannot be written: " \
+    "${sweep[@]}" link.nc
+
+# Root may write anywhere; without this capability it is as everybody else.
+unprivileged=()
+if [ "$(id -u)" -eq 0 ]; then
+    unprivileged=(setpriv --bounding-set=-dac_override,-dac_read_search)
+fi
+if "${unprivileged[@]}" true 2>/dev/null; then
+    chmod 555 out
+    expect_error "folder not writable" 4 "out/x.nc cannot be written: its folder is not writable" \
+        "${unprivileged[@]}" "${sweep[@]}" out/x.nc
+    chmod 755 out
+    chmod 444 out/before.nc
+    expect_error "file not writable" 4 "out/before.nc is there and write-protected" \
+        "${unprivileged[@]}" "${sweep[@]}" out/before.nc
+    chmod 644 out/before.nc
+else
+    echo "left out: permissions, which setpriv cannot take away here"
+fi
+
+# --- found when it is written
+limited() { # blocks of 1024 bytes
+    # shellcheck disable=SC2016
+    bash -c 'ulimit -f "$0"; exec "$@"' "$@"
+}
+export -f limited
+expect_error "a file too large" 4 "out/before.nc cannot be written: .* limit on file sizes.*ulimit" \
+    bash -c 'limited "$@"' - 32 "${sweep[@]}" out/before.nc --set sae.epochs=3000
+
+# in_namespace OPTIONS COMMAND...: "full" is a file system of its own, seen by the command alone;
+# says so if a file is left in it.
+in_namespace() {
+    # shellcheck disable=SC2016
+    unshare --user --map-root-user --mount bash -c '
+        mount -t tmpfs -o "$0" tmpfs full || exit
+        "$@"
+        status=$?
+        [ -z "$(ls -A full)" ] || echo "left: $(ls -A full)" >&2
+        exit $status' "$@"
+}
+export -f in_namespace
+mkdir full
+if in_namespace size=16k true 2>/dev/null; then
+    expect_error "a full disk" 4 "full/x.nc cannot be written: the disk is full .*free some space" \
+        bash -c 'in_namespace "$@"' - size=16k "${sweep[@]}" full/x.nc
+    expect_error "a full disk, tokens" 4 "full/x.npy cannot be written: the disk is full" \
+        bash -c 'in_namespace "$@"' - size=8k \
+        "$LAMINAR" tokenize text.txt --model model -o full/x.npy
+    expect_error "a full disk, a checkpoint" 4 "cannot write full/m.*: No space left" \
+        bash -c 'in_namespace "$@"' - size=64k "$LAMINAR" synth gpt2:6x32x2:4096:64 full/m
+    expect_error "a read-only disk" 4 "full/x.nc cannot be written: .*read-only file system" \
+        bash -c 'in_namespace "$@"' - ro "${sweep[@]}" full/x.nc
+else
+    echo "left out: a full disk and a read-only one, which this system lets nobody mount"
+fi
+
+# --- the other commands that write
+tokenize=("$LAMINAR" tokenize text.txt --model model -o)
+expect_error "tokens: folder missing" 4 "missing/x.* cannot be written: its folder does not exist" \
+    "${tokenize[@]}" missing/x.npy
+expect_error "tokens: another name" 2 "out/x.txt: a file of tokens must be named NAME.npy" \
+    "${tokenize[@]}" out/x.txt
+mkdir out/taken.yaml
+expect_error "tokens: the manifest cannot be written" 4 "out/taken.yaml is a folder" \
+    "${tokenize[@]}" out/taken.npy
+synth=("$LAMINAR" synth gpt2:2x32x2:4096:64)
+expect_error "checkpoint: folder missing" 4 "cannot make the folder missing/m: No such file" \
+    "${synth[@]}" missing/m
+expect_error "checkpoint: a file" 4 "text.txt.*(Not a directory|is a file)" "${synth[@]}" text.txt
+expect_error "checkpoint: another's folder" 2 "out holds .*, which synth did not write: give an" \
+    "${synth[@]}" out
+expect_error "checkpoint: a file too large" 4 "cannot write .*: File too large" \
+    bash -c 'limited "$@"' - 64 "${synth[@]}" out/m
+check "what was there is as it was" grep -qx "not a result" out/before.nc
+
+# --- all is well after all
+expect "over a file that is there" "${sweep[@]}" out/before.nc
+expect "which is a result now" "$LAMINAR" info out/before.nc
