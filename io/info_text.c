@@ -4,6 +4,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { COLUMNS = 80, LABEL = 13, NAME = 24, NUMBER = 10, CURVE = COLUMNS - NAME - 3 * NUMBER - 4 };
@@ -130,20 +131,31 @@ static lam_code print_head(const page *to, lam_error *error) {
     return LAM_OK;
 }
 
-static void print_group_line(const page *to, const lam_group *group) {
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const lam_attribute *)a)->name, ((const lam_attribute *)b)->name);
+}
+
+// The group's name, then its attributes, but for digests, in the order of their names (the file
+// does not keep another): "  batch 1024, epochs 75, ...", wrapped.
+static void print_group_line(const page *to, lam_group *group) {
     fputc('\n', to->out);
-    int column = print_text(to, group->name, strlen(group->name));
+    print_text(to, group->name, strlen(group->name));
+    qsort(group->attributes, group->attribute_count, sizeof *group->attributes, compare_names);
+    int column = COLUMNS;
     for (size_t i = 0; i < group->attribute_count; i++) {
         const lam_attribute *attribute = &group->attributes[i];
+        if (strstr(attribute->name, "sha256")) continue;
         char number[32] = "";
         if (!attribute->text) snprintf(number, sizeof number, "%.10g", attribute->number);
         const char *value = attribute->text ? attribute->text : number;
         size_t length = strcspn(value, "\n"), room = COLUMNS / 2;
         if (length > room) length = room;
         if (column + (int)(strlen(attribute->name) + length) + 3 > COLUMNS)
-            column = fprintf(to->out, "\n ") - 1;
-        fputs(i ? ", " : ": ", to->out);
-        column += 3 + print_text(to, attribute->name, strlen(attribute->name));
+            column = fprintf(to->out, "%s\n ", column < COLUMNS ? "," : "") - 1;
+        else
+            column += fprintf(to->out, ",");
+        fputc(' ', to->out);
+        column += 2 + print_text(to, attribute->name, strlen(attribute->name));
         fputc(' ', to->out);
         column += print_text(to, value, length);
     }
@@ -263,7 +275,7 @@ static lam_code print_variable(const page *to, const lam_group *group, size_t in
     return LAM_OK;
 }
 
-static lam_code print_group(const page *to, const lam_group *group, lam_error *error) {
+static lam_code print_group(const page *to, lam_group *group, lam_error *error) {
     print_group_line(to, group);
     for (int by_layer = 1; by_layer >= 0; by_layer--) {
         bool headed = false;

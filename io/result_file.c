@@ -67,8 +67,10 @@ static lam_code put_attribute(int id, const lam_attribute *attribute, lam_error 
     const char *name = attribute->name;
     if (attribute->text) return put_text(id, NC_GLOBAL, name, attribute->text, error);
     if (attribute->integer) {
+        // The smallest type that holds it: not every tool reads 64-bit attributes.
         long long number = (long long)attribute->number;
-        TRY_NETCDF(nc_put_att_longlong(id, NC_GLOBAL, name, NC_INT64, 1, &number), name);
+        nc_type type = number >= INT32_MIN && number <= INT32_MAX ? NC_INT : NC_INT64;
+        TRY_NETCDF(nc_put_att_longlong(id, NC_GLOBAL, name, type, 1, &number), name);
     } else {
         TRY_NETCDF(nc_put_att_double(id, NC_GLOBAL, name, NC_DOUBLE, 1, &attribute->number), name);
     }

@@ -141,7 +141,7 @@ static lam_code write_both(const char *path, const char *beside, const uint8_t *
 lam_code lam_tokens_write(const char *path, const uint32_t *id, size_t count,
                           const lam_token_manifest *manifest, lam_error *error) {
     lam_arena arena = {0};
-    char *beside, digest_text[LAM_SHA256_TEXT];
+    char *beside = NULL, digest_text[LAM_SHA256_TEXT];
     uint8_t *npy = NULL, digest[LAM_SHA256_BYTES];
     size_t bytes, width;
     lam_code code = manifest_path(path, &arena, &beside, error);
@@ -351,7 +351,7 @@ static lam_code check_digest(const char *path, const char *beside, const lam_tok
 
 lam_code lam_tokens_open(const char *path, lam_tokens *tokens, lam_error *error) {
     lam_tokens made = {0};
-    char *beside;
+    char *beside = NULL;
     lam_code code = manifest_path(path, &made.arena, &beside, error);
     if (code == LAM_OK) code = map_file(path, &made, error);
     if (code == LAM_OK) code = read_header(path, &made, error);

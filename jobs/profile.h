@@ -12,6 +12,7 @@
 #include "src/option.h"
 #include "src/schema.h"
 #include "src/sequences.h"
+#include "src/tokenizer.h"
 
 typedef enum lam_mode { LAM_STANDARD, LAM_PUBLISHED } lam_mode;
 
@@ -25,6 +26,14 @@ typedef struct lam_profile_run {
     void *options;                  // the profile's own struct
     const lam_sequences *sequences; // once they are known
 } lam_profile_run;
+
+// What sequences are taken from: a text's tokens, and the tokenizer that made them.
+typedef struct lam_source {
+    const uint32_t *token;          // [count]
+    int64_t count;                  // 0 where the profile needs no text
+    const lam_tokenizer *tokenizer; // NULL where a token file stands for the text and the model's
+                                    // folder has no tokenizer
+} lam_source;
 
 enum { LAM_MAX_PROFILE_DIMENSIONS = 16 };
 
@@ -56,9 +65,11 @@ typedef struct lam_profile {
     // The sites it wants to see.
     lam_site_set (*sites)(const lam_profile_run *run);
 
-    // The sequences it wants of a text's tokens; called on rank 0. Owned by arena.
-    lam_code (*take)(const lam_profile_run *run, const uint32_t *token, int64_t tokens,
-                     lam_sequences *sequences, lam_arena *arena, lam_error *error);
+    // The sequences it wants, and their labels; called on rank 0. Owned by arena. LAM_INPUT where
+    // the source does not have them.
+    lam_code (*take)(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
+                     lam_arena *arena, lam_error *error);
+    bool needs_no_text; // its sequences are made of its options alone (rsa's words)
 
     // The groups it fills: at most room, the number in *count. Texts live in the arena.
     lam_code (*groups)(const lam_profile_run *run, lam_profile_group *groups, size_t room,

@@ -127,13 +127,14 @@ lam_code lam_provenance_result(const lam_provenance *about, lam_result *result, 
 
 lam_code lam_provenance_input(lam_group *group, const lam_input *input, const lam_text_tokens *text,
                               const lam_sequences *sequences, lam_error *error) {
+    LAM_TRY(lam_group_number(group, "sequences", (double)sequences->count, true, error));
+    LAM_TRY(
+        lam_group_number(group, "tokens", (double)sequences->start[sequences->count], true, error));
+    if (!text) return LAM_OK;
     LAM_TRY(lam_group_text(group, "text", text->path, error));
     LAM_TRY(lam_group_text(group, "text_sha256", text->text_sha256, error));
     LAM_TRY(lam_group_text(group, "html", text->html_mode, error));
     LAM_TRY(lam_group_text(group, "select",
                            input->select == LAM_JOB_SELECT_FIRST ? "first" : "random", error));
-    LAM_TRY(lam_group_number(group, "text_tokens", (double)text->count, true, error));
-    LAM_TRY(lam_group_number(group, "sequences", (double)sequences->count, true, error));
-    return lam_group_number(group, "tokens", (double)sequences->start[sequences->count], true,
-                            error);
+    return lam_group_number(group, "text_tokens", (double)text->count, true, error);
 }

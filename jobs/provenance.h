@@ -36,7 +36,7 @@ typedef struct lam_provenance {
 LAM_CHECKED lam_code lam_provenance_result(const lam_provenance *about, lam_result *result,
                                            lam_arena *arena, lam_error *error);
 
-// Which text and tokens a group's values come from, as its attributes.
+// Which text (NULL: none) and tokens a group's values come from, as its attributes.
 LAM_CHECKED lam_code lam_provenance_input(lam_group *group, const lam_input *input,
                                           const lam_text_tokens *text,
                                           const lam_sequences *sequences, lam_error *error);

@@ -17,7 +17,8 @@ enum { MAX_GROUPS = 16 }; // of one profile
 // What one profile does in this run.
 typedef struct lam_part {
     lam_profile_run run;
-    size_t pass; // which of the run's passes through the model it sees
+    const lam_text_tokens *text; // on rank 0; NULL where it needs none
+    size_t pass;                 // which of the run's passes through the model it sees
     lam_site_set sites;
     void **state;           // [own layer]
     lam_arena *layer_arena; // [own layer]
@@ -85,6 +86,20 @@ static lam_code resolve(lam_run_state *r) {
     return LAM_OK;
 }
 
+// On rank 0: what the part's sequences are taken from. Its text is read and tokenized now, unless
+// an earlier part's is the same.
+static lam_code source_of(lam_run_state *r, lam_part *part, lam_source *source) {
+    *source = (lam_source){0};
+    if (part->run.profile->needs_no_text)
+        LAM_TRY(lam_texts_tokenizer(&r->texts, r->request->model, r->config, r->error));
+    else
+        LAM_TRY(lam_texts_get(&r->texts, r->request->model, part->run.input, r->config, &part->text,
+                              r->error));
+    if (part->text) source->token = part->text->token, source->count = part->text->count;
+    source->tokenizer = r->texts.tokenizer;
+    return LAM_OK;
+}
+
 // On rank 0: reads and tokenizes every text once, and takes the sequences of every profile; equal
 // ones share a pass.
 static lam_code take_sequences(lam_run_state *r) {
@@ -93,12 +108,10 @@ static lam_code take_sequences(lam_run_state *r) {
     LAM_TRY(lam_result_check_output(r->request->output, r->error));
     for (size_t i = 0; i < r->part_count; i++) {
         lam_part *part = &r->part[i];
-        const lam_text_tokens *text;
-        LAM_TRY(lam_texts_get(&r->texts, r->request->model, part->run.input, r->config, &text,
-                              r->error));
+        lam_source source;
+        LAM_TRY(source_of(r, part, &source));
         lam_sequences *taken = &r->passes[r->pass_count];
-        LAM_TRY(part->run.profile->take(&part->run, text->token, text->count, taken, &r->arena,
-                                        r->error));
+        LAM_TRY(part->run.profile->take(&part->run, &source, taken, &r->arena, r->error));
         for (part->pass = 0; !lam_sequences_equal(&r->passes[part->pass], taken);) part->pass++;
         r->pass_count += part->pass == r->pass_count;
     }
@@ -116,17 +129,14 @@ static lam_code share_sequences(lam_run_state *r) {
         int64_t size[2] = {q->count, comm->rank == 0 ? q->start[q->count] : 0};
         LAM_TRY(lam_comm_broadcast(comm, size, sizeof size, 0, r->error));
         lam_code code = LAM_OK;
-        if (comm->rank != 0) {
-            q->count = size[0];
-            q->start = lam_arena_alloc(&r->arena, (size_t)size[0] + 1, sizeof *q->start, r->error);
-            q->token = lam_arena_alloc(&r->arena, (size_t)size[1], sizeof *q->token, r->error);
-            if (!q->start || !q->token) code = LAM_MEMORY;
-        }
+        if (comm->rank != 0) code = lam_sequences_create(q, size[0], size[1], &r->arena, r->error);
         LAM_TRY(lam_comm_agree(comm, code, r->error));
         LAM_TRY(lam_comm_broadcast(comm, q->start, (size_t)(size[0] + 1) * sizeof *q->start, 0,
                                    r->error));
         LAM_TRY(
             lam_comm_broadcast(comm, q->token, (size_t)size[1] * sizeof *q->token, 0, r->error));
+        LAM_TRY(
+            lam_comm_broadcast(comm, q->label, (size_t)size[0] * sizeof *q->label, 0, r->error));
     }
     for (size_t i = 0; i < r->part_count; i++)
         r->part[i].run.sequences = &r->passes[r->part[i].pass];
@@ -313,11 +323,8 @@ static lam_code write_result(lam_run_state *r) {
     for (size_t i = 0; i < r->part_count; i++) {
         lam_part *part = &r->part[i];
         LAM_TRY(part->run.profile->describe(&part->run, part->whole, r->error));
-        const lam_text_tokens *text;
-        LAM_TRY(lam_texts_get(&r->texts, r->request->model, part->run.input, r->config, &text,
-                              r->error));
         for (size_t g = 0; g < part->group_count; g++) {
-            LAM_TRY(lam_provenance_input(&part->whole[g], part->run.input, text,
+            LAM_TRY(lam_provenance_input(&part->whole[g], part->run.input, part->text,
                                          part->run.sequences, r->error));
             groups[count++] = part->whole[g];
         }

@@ -154,11 +154,12 @@ static lam_site_set sites(const lam_profile_run *run) {
     return LAM_SITE_BIT(site_of(run));
 }
 
-static lam_code take(const lam_profile_run *run, const uint32_t *token, int64_t tokens,
-                     lam_sequences *sequences, lam_arena *arena, lam_error *error) {
+static lam_code take(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
+                     lam_arena *arena, lam_error *error) {
     const lam_input *input = run->input;
-    return lam_sequences_take(sequences, token, tokens, input->sequences, input->length,
-                              input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error);
+    return lam_sequences_take(sequences, source->token, source->count, input->sequences,
+                              input->length, input->select == LAM_JOB_SELECT_RANDOM, run->seed,
+                              arena, error);
 }
 
 static lam_code groups(const lam_profile_run *run, lam_profile_group *group, size_t room,

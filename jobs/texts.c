@@ -15,8 +15,8 @@ static bool ends_with(const char *path, const char *ending) {
     return length >= end && strcasecmp(path + length - end, ending) == 0;
 }
 
-static lam_code load_tokenizer(lam_texts *texts, const char *model, const lam_model_config *config,
-                               lam_error *error) {
+lam_code lam_texts_tokenizer(lam_texts *texts, const char *model, const lam_model_config *config,
+                             lam_error *error) {
     if (texts->tokenizer) return LAM_OK;
     LAM_TRY(lam_tokenizer_load(model, &texts->tokenizer, error));
     size_t vocabulary = lam_tokenizer_vocabulary(texts->tokenizer);
@@ -48,7 +48,7 @@ static lam_code read_text(lam_texts *texts, const char *model, const lam_input *
         lam_log(LAM_NORMAL, "warning: %s: %zu places are not UTF-8 and are read as U+FFFD",
                 input->text, text.replaced);
     lam_ids ids = {0};
-    lam_code code = load_tokenizer(texts, model, config, error);
+    lam_code code = lam_texts_tokenizer(texts, model, config, error);
     if (code == LAM_OK)
         code = lam_tokenizer_encode(texts->tokenizer, text.data, text.bytes, &ids, error);
     lam_text_destroy(&text);
@@ -71,7 +71,7 @@ static lam_code read_tokens(lam_texts *texts, const char *model, const lam_model
     lam_tokens file = {0};
     lam_code code = lam_tokens_open(input->text, &file, error);
     lam_error none;
-    if (code == LAM_OK && load_tokenizer(texts, model, config, &none) == LAM_OK &&
+    if (code == LAM_OK && lam_texts_tokenizer(texts, model, config, &none) == LAM_OK &&
         strcmp(file.manifest.tokenizer_sha256, texts->tokenizer_sha256) != 0)
         code = lam_fail(error, LAM_INPUT,
                         "%s: made by a tokenizer other than that of %s: "

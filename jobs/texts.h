@@ -31,10 +31,15 @@ typedef struct lam_texts {
 // The tokens of an input's text, as the tokenizer in the model's folder has them, or of a token
 // file, which must have been made by that tokenizer. Owned by texts. Not collective. LAM_USAGE
 // where no text is given; LAM_INPUT for a tokenizer that does not fit the model; and as
-// lam_text_read, lam_tokenizer_load, lam_tokens_read.
+// lam_text_read, lam_tokenizer_load, lam_tokens_open.
 LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
                                    const lam_model_config *config, const lam_text_tokens **text,
                                    lam_error *error);
+
+// Loads the tokenizer in the model's folder, if that is not done, and checks it against the model.
+// Errors as lam_tokenizer_load, and LAM_INPUT where it does not fit.
+LAM_CHECKED lam_code lam_texts_tokenizer(lam_texts *texts, const char *model,
+                                         const lam_model_config *config, lam_error *error);
 
 void lam_texts_destroy(lam_texts *texts);
 

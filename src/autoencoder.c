@@ -45,11 +45,6 @@ static void take_parameter(memory *room, lam_parameter *parameter, int64_t count
     TAKE(parameter->second, room, count);
 }
 
-static int64_t up(int64_t n, int64_t unit)
-{
-    return (n + unit - 1) / unit;
-}
-
 static int64_t bits_of(int64_t n)
 {
     int64_t bits = 0;
@@ -59,7 +54,7 @@ static int64_t bits_of(int64_t n)
 
 static void lay_out_pieces(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w)
 {
-    w->pieces = up(a->options.batch, LAM_ROW_PIECE);
+    w->pieces = lam_pieces(a->options.batch, LAM_ROW_PIECE);
     const int64_t count = a->own_blocks * w->pieces;
     float *z, *slopes;
     TAKE(w->piece, room, count);
@@ -74,7 +69,7 @@ static void lay_out_pieces(memory *room, const lam_autoencoder *a, lam_autoencod
 static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w)
 {
     const int64_t batch = a->options.batch, stride = a->stride, blocks = a->own_blocks;
-    const int64_t residual_pieces = up(batch, LAM_RESIDUAL_ROWS);
+    const int64_t residual_pieces = lam_pieces(batch, LAM_RESIDUAL_ROWS);
     w->node_count = lam_team_nodes(a->blocks, a->first_block, blocks, w->nodes);
     lay_out_pieces(room, a, w);
     TAKE(w->centred, room, batch * stride);
@@ -83,7 +78,9 @@ static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder
     TAKE(w->slope_sum, room, blocks * LAM_LATENT_BLOCK);
     TAKE(w->pullback, room, blocks * stride);
     TAKE(w->block_values, room, a->blocks * (LAM_BLOCK_PULLBACK + stride));
+    TAKE(w->latent_values, room, 2 * a->blocks * LAM_LATENT_BLOCK);
     TAKE(w->squares, room, residual_pieces);
+    TAKE(w->fits, room, residual_pieces);
     TAKE(w->residual_sum, room, residual_pieces * stride);
     TAKE(w->bias_gradient, room, stride);
     // A stack of partial sums, as high as the tree, or the two gradients of part of a block.
@@ -134,8 +131,8 @@ static void shape(lam_autoencoder *a, const lam_autoencoder_options *options, co
 {
     a->options = *options;
     a->team = team;
-    a->stride = up(options->width, LAM_COLUMN_TILE) * LAM_COLUMN_TILE;
-    a->blocks = up(options->latents, LAM_LATENT_BLOCK);
+    a->stride = lam_pieces(options->width, LAM_COLUMN_TILE) * LAM_COLUMN_TILE;
+    a->blocks = lam_pieces(options->latents, LAM_LATENT_BLOCK);
     team->own(team, a->blocks, &a->first_block, &a->own_blocks);
     int64_t first = a->first_block * LAM_LATENT_BLOCK;
     int64_t end = (a->first_block + a->own_blocks) * LAM_LATENT_BLOCK;
@@ -236,7 +233,7 @@ static lam_code train_epoch(lam_autoencoder *a, const float *rows, int64_t count
                             lam_autoencoder_curves *curves, lam_error *error)
 {
     lam_autoencoder_position *at = &a->position;
-    const int64_t size = a->options.batch, batches = up(count, size), epoch = at->epoch;
+    const int64_t size = a->options.batch, batches = lam_pieces(count, size), epoch = at->epoch;
     while (at->epoch == epoch) {
         const int64_t first = at->batch * size, rest = count - first;
         lam_autoencoder_trace trace;

@@ -13,6 +13,7 @@
 #include "adam.h"
 #include "arena.h"
 #include "error.h"
+#include "reconstruction.h"
 #include "team.h"
 
 #include <stdbool.h>
@@ -114,29 +115,8 @@ LAM_CHECKED lam_code lam_autoencoder_train(lam_autoencoder *autoencoder, const f
                                            const lam_autoencoder_progress *progress,
                                            lam_autoencoder_curves *curves, lam_error *error);
 
-// What can be undefined in the measures; such a value is NaN.
-typedef enum lam_autoencoder_flag {
-    LAM_AUTOENCODER_NO_VARIANCE = 1, // all rows are equal: no fvu
-    LAM_AUTOENCODER_NO_DIRECTION = 2, // every row is zero: no cosine
-    LAM_AUTOENCODER_FLAT = 4, // all latents are as often active, or as strongly: no density_activation
-    LAM_AUTOENCODER_NOT_FINITE = 8, // rows or weights are not finite: nothing is defined
-} lam_autoencoder_flag;
-
-// Of rows [count, width] under the weights as they are.
-typedef struct lam_autoencoder_measures {
-    double density;    // share of latents > 0
-    double l0;         // active latents a row, mean
-    double mse;        // mean over rows and columns of (y - x)^2
-    double fvu;        // sum of (y - x)^2 / sum of (x - mean of x by column)^2
-    double cosine;     // mean of cos(x, y) over the rows that are not zero; 0 where y is zero
-    double dead_share; // share of latents that are active in no row
-    // Mean over latents of s(density of the latent) * s(mean of its values > 0), where s scales the
-    // latents' values to [0, 1], as the published study has it.
-    double density_activation;
-    unsigned flags; // of lam_autoencoder_flag
-} lam_autoencoder_measures;
-
-// Collective. Uses the batch's memory; count is any.
+// Of rows [count, width] under the weights as they are. Collective. Uses the batch's memory; count is
+// any but 0 (LAM_INPUT).
 LAM_CHECKED lam_code lam_autoencoder_measure(lam_autoencoder *autoencoder, const float *rows,
                                              int64_t count, lam_autoencoder_measures *measures,
                                              lam_error *error);

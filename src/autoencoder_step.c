@@ -5,21 +5,6 @@
 #include <omp.h>
 #include <string.h>
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t pieces_of(int64_t count)
-{
-    return (count + LAM_ROW_PIECE - 1) / LAM_ROW_PIECE;
-}
-
-int64_t lam_autoencoder_latents_of(const lam_autoencoder *a, int64_t block)
-{
-    return least(a->own_latents - block * LAM_LATENT_BLOCK, LAM_LATENT_BLOCK);
-}
-
 static lam_code product_failed(int code, lam_error *error)
 {
     if (code == LAM_OK) return LAM_OK;
@@ -43,7 +28,7 @@ void lam_autoencoder_gather(lam_autoencoder *a, const float *rows, const int64_t
 
 static lam_code encode_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t i)
 {
-    const int64_t row = i * LAM_ROW_PIECE, rows = least(count - row, LAM_ROW_PIECE);
+    const int64_t row = i * LAM_ROW_PIECE, rows = lam_least(count - row, LAM_ROW_PIECE);
     const int64_t latents = lam_autoencoder_latents_of(a, block);
     lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
     lam_product product = {
@@ -68,7 +53,7 @@ static lam_code encode_piece(const lam_autoencoder *a, int64_t count, int64_t bl
 static void sum_block(lam_autoencoder *a, int64_t count, int64_t block)
 {
     double active = 0, sum = 0;
-    for (int64_t i = 0; i < pieces_of(count); i++) {
+    for (int64_t i = 0; i < lam_pieces(count, LAM_ROW_PIECE); i++) {
         const lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
         for (int64_t j = 0; j < lam_autoencoder_latents_of(a, block); j++) {
             active += piece->active[j];
@@ -83,7 +68,7 @@ static void sum_block(lam_autoencoder *a, int64_t count, int64_t block)
 
 lam_code lam_autoencoder_encode(lam_autoencoder *a, int64_t count, lam_error *error)
 {
-    const int64_t pieces = pieces_of(count);
+    const int64_t pieces = lam_pieces(count, LAM_ROW_PIECE);
     int worst = LAM_OK;
 #pragma omp parallel for schedule(dynamic) reduction(max : worst) num_threads(a->work->threads)
     for (int64_t i = 0; i < a->own_blocks * pieces; i++) {
@@ -161,7 +146,7 @@ static lam_code rebuild_part(const lam_autoencoder *a, const lam_team_node *node
 
 static bool all_sparse(const lam_autoencoder *a, int64_t count, int64_t block)
 {
-    for (int64_t i = 0; i < pieces_of(count); i++)
+    for (int64_t i = 0; i < lam_pieces(count, LAM_ROW_PIECE); i++)
         if (!a->work->piece[block * a->work->pieces + i].sparse) return false;
     return true;
 }
@@ -174,16 +159,16 @@ lam_code lam_autoencoder_rebuild(lam_autoencoder *a, int64_t count, lam_error *e
         sparse = sparse && all_sparse(a, count, block);
     const int64_t rows = sparse ? LAM_SPARSE_ROWS : LAM_DENSE_ROWS;
     const int64_t columns = sparse ? LAM_SPARSE_COLUMNS : LAM_DENSE_COLUMNS;
-    const int64_t down = (count + rows - 1) / rows, across = (a->stride + columns - 1) / columns;
+    const int64_t down = lam_pieces(count, rows), across = lam_pieces(a->stride, columns);
     int worst = LAM_OK;
 #pragma omp parallel for schedule(dynamic) reduction(max : worst) num_threads(w->threads)
     for (int64_t i = 0; i < w->node_count * down * across; i++) {
         const int64_t node = i / (down * across);
         sum_stack s = {.slots = w->scratch + omp_get_thread_num() * w->scratch_size};
         s.row = i / across % down * rows;
-        s.rows = least(count - s.row, rows);
+        s.rows = lam_least(count - s.row, rows);
         s.column = i % across * columns;
-        s.columns = least(a->stride - s.column, columns);
+        s.columns = lam_least(a->stride - s.column, columns);
         int code = (int)rebuild_part(a, &w->nodes[node], s, w->residual + node * count * a->stride);
         worst = code > worst ? code : worst;
     }
@@ -196,13 +181,13 @@ lam_code lam_autoencoder_rebuild(lam_autoencoder *a, int64_t count, lam_error *e
 static double residual_of(const lam_autoencoder *a, int64_t count)
 {
     lam_autoencoder_work *w = a->work;
-    const int64_t pieces = (count + LAM_RESIDUAL_ROWS - 1) / LAM_RESIDUAL_ROWS;
+    const int64_t pieces = lam_pieces(count, LAM_RESIDUAL_ROWS);
     const float scale = (float)(2 / ((double)count * (double)a->options.width));
 #pragma omp parallel for schedule(dynamic) num_threads(w->threads)
     for (int64_t i = 0; i < pieces; i++) {
         const int64_t row = i * LAM_RESIDUAL_ROWS;
         w->squares[i] = lam_autoencoder_residual(
-            least(count - row, LAM_RESIDUAL_ROWS), a->stride, scale, w->centred + row * a->stride,
+            lam_least(count - row, LAM_RESIDUAL_ROWS), a->stride, scale, w->centred + row * a->stride,
             w->residual + row * a->stride, w->residual_sum + i * a->stride,
             w->tiles + row * 2 * LAM_COLUMN_TILE, a->options.batch * 2 * LAM_COLUMN_TILE);
     }
@@ -213,7 +198,7 @@ static double residual_of(const lam_autoencoder *a, int64_t count)
 
 static lam_code slopes_of_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t i)
 {
-    const int64_t row = i * LAM_ROW_PIECE, rows = least(count - row, LAM_ROW_PIECE);
+    const int64_t row = i * LAM_ROW_PIECE, rows = lam_least(count - row, LAM_ROW_PIECE);
     const int64_t latents = lam_autoencoder_latents_of(a, block);
     const float *residual = a->work->residual + row * a->stride;
     const float *decoder = a->decoder + block * LAM_LATENT_BLOCK * a->stride;
@@ -243,7 +228,7 @@ static lam_code slopes_of_piece(const lam_autoencoder *a, int64_t count, int64_t
 static lam_code slopes_of(lam_autoencoder *a, int64_t count, lam_error *error)
 {
     lam_autoencoder_work *w = a->work;
-    const int64_t pieces = pieces_of(count);
+    const int64_t pieces = lam_pieces(count, LAM_ROW_PIECE);
     int worst = LAM_OK;
 #pragma omp parallel for schedule(dynamic) reduction(max : worst) num_threads(w->threads)
     for (int64_t i = 0; i < a->own_blocks * pieces; i++) {
@@ -267,14 +252,14 @@ static lam_code dense_gradient(const lam_autoencoder *a, int64_t count, int64_t 
                                const float *rows, int64_t column, float *gradient)
 {
     bool first = true;
-    for (int64_t i = 0; i < pieces_of(count); i++) {
+    for (int64_t i = 0; i < lam_pieces(count, LAM_ROW_PIECE); i++) {
         const lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
         if (piece->sparse) continue;
         const int64_t row = i * LAM_ROW_PIECE;
         lam_product product = {
             .m = lam_autoencoder_latents_of(a, block),
-            .n = least(a->stride - column, LAM_DENSE_COLUMNS),
-            .k = least(count - row, LAM_ROW_PIECE),
+            .n = lam_least(a->stride - column, LAM_DENSE_COLUMNS),
+            .k = lam_least(count - row, LAM_ROW_PIECE),
             .alpha = 1,
             .a = slopes ? piece->slopes : piece->z,
             .a_stride = LAM_ROW_PIECE,
@@ -311,7 +296,7 @@ static void update_tile(const lam_autoencoder *a, int64_t count, const lam_adam_
         .gradient_stride = LAM_DENSE_COLUMNS,
         .tile = w->tiles + column * a->options.batch * 2,
     };
-    lam_autoencoder_update(&update, pieces_of(count), &w->piece[block * w->pieces]);
+    lam_autoencoder_update(&update, lam_pieces(count, LAM_ROW_PIECE), &w->piece[block * w->pieces]);
 }
 
 // Gradient and Adam of one tile of the columns of one block. Products want more columns: in a block
@@ -330,7 +315,7 @@ static lam_code update_part(const lam_autoencoder *a, int64_t count, const lam_a
     float *encoder = decoder + LAM_LATENT_BLOCK * LAM_DENSE_COLUMNS;
     LAM_TRY(dense_gradient(a, count, block, false, w->residual, column, decoder));
     LAM_TRY(dense_gradient(a, count, block, true, w->centred, column, encoder));
-    const int64_t columns = least(a->stride - column, LAM_DENSE_COLUMNS);
+    const int64_t columns = lam_least(a->stride - column, LAM_DENSE_COLUMNS);
     for (int64_t c = 0; c < columns; c += LAM_COLUMN_TILE)
         update_tile(a, count, rates, block, tile + c / LAM_COLUMN_TILE, encoder + c, decoder + c);
     return LAM_OK;
@@ -359,7 +344,7 @@ static lam_code update_blocks(lam_autoencoder *a, int64_t count, const lam_adam_
 static void update_decoder_bias(lam_autoencoder *a, int64_t count, const lam_adam_rates *rates)
 {
     lam_autoencoder_work *w = a->work;
-    const int64_t pieces = (count + LAM_RESIDUAL_ROWS - 1) / LAM_RESIDUAL_ROWS;
+    const int64_t pieces = lam_pieces(count, LAM_RESIDUAL_ROWS);
     const int64_t length = LAM_BLOCK_PULLBACK + a->stride;
     for (int64_t c = 0; c < a->stride; c++) {
         double sum = 0;

@@ -32,15 +32,31 @@ typedef struct lam_autoencoder_work {
     float *slope_sum;     // [block, LAM_LATENT_BLOCK]
     float *pullback;      // [block, stride]
     double *block_values; // [all blocks, LAM_BLOCK_PULLBACK + stride]
-    double *squares;      // [residual piece]
+    double *latent_values; // [all latents, 2], see lam_latent_measures
+    double *squares;       // [residual piece]
+    lam_fit *fits;         // [residual piece]
     float *residual_sum;  // [residual piece, stride] sums over rows
     float *bias_gradient; // [stride]
     float *scratch;       // [thread, scratch_size]
     int64_t scratch_size;
 } lam_autoencoder_work;
 
+static inline int64_t lam_least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+// How many pieces of size make up count.
+static inline int64_t lam_pieces(int64_t count, int64_t size)
+{
+    return (count + size - 1) / size;
+}
+
 // Latents of one of this rank's blocks: fewer than LAM_LATENT_BLOCK in the last one.
-int64_t lam_autoencoder_latents_of(const lam_autoencoder *autoencoder, int64_t block);
+static inline int64_t lam_autoencoder_latents_of(const lam_autoencoder *autoencoder, int64_t block)
+{
+    return lam_least(autoencoder->own_latents - block * LAM_LATENT_BLOCK, LAM_LATENT_BLOCK);
+}
 
 // centred = rows index[0 .. count - 1], or rows 0 .. count - 1 where index is NULL, minus b_dec.
 void lam_autoencoder_gather(lam_autoencoder *autoencoder, const float *rows, const int64_t *index,

@@ -10,6 +10,15 @@ static int compare_offsets(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+lam_code lam_sequences_create(lam_sequences *sequences, int64_t count, int64_t tokens,
+                              lam_arena *arena, lam_error *error) {
+    *sequences = (lam_sequences){.count = count};
+    LAM_ALLOC(sequences->start, arena, count + 1, error);
+    LAM_ALLOC(sequences->token, arena, tokens, error);
+    LAM_ALLOC(sequences->label, arena, count, error);
+    return LAM_OK;
+}
+
 lam_code lam_sequences_take(lam_sequences *sequences, const uint32_t *token, int64_t tokens,
                             int64_t count, int64_t length, bool random, uint64_t seed,
                             lam_arena *arena, lam_error *error) {
@@ -20,9 +29,7 @@ lam_code lam_sequences_take(lam_sequences *sequences, const uint32_t *token, int
                         (long long)tokens, (long long)count, (long long)length);
     int64_t *gap;
     LAM_ALLOC(gap, arena, count, error);
-    LAM_ALLOC(sequences->start, arena, count + 1, error);
-    LAM_ALLOC(sequences->token, arena, count * length, error);
-    sequences->count = count;
+    LAM_TRY(lam_sequences_create(sequences, count, count * length, arena, error));
     // Tokens left out before each sequence: sorted draws from the slack.
     if (random) {
         lam_random key = lam_random_key(seed, LAM_RANDOM_SEQUENCES, 0, 0);
@@ -43,5 +50,6 @@ bool lam_sequences_equal(const lam_sequences *a, const lam_sequences *b) {
     if (a->count != b->count) return false;
     size_t starts = (size_t)(a->count + 1) * sizeof *a->start;
     if (memcmp(a->start, b->start, starts) != 0) return false;
+    if (memcmp(a->label, b->label, (size_t)a->count * sizeof *a->label) != 0) return false;
     return memcmp(a->token, b->token, (size_t)a->start[a->count] * sizeof *a->token) == 0;
 }

@@ -52,8 +52,9 @@ refused "info: empty" 3 "empty.nc is not a result of laminar .*empty" info empty
 refused "info: a text" 3 "text.txt is not a result of laminar .*not a netCDF" info text.txt
 printf 'CDF\001\0\0\0\0' >classic.nc
 refused "info: a classic netCDF" 3 "classic.nc is not a result of laminar" info classic.nc
-bytes=$(stat -c %s result.nc)
-for cut in 10 100 1000 $((bytes / 2)) $((bytes - 100)) $((bytes - 1)); do
+# What HDF5 takes for the end of its file (superblock version 2 and 3) may lie before the file's.
+bytes=$(od -An -tu8 -j28 -N8 result.nc | tr -d ' ')
+for cut in 10 100 1000 $((bytes / 2)) $((bytes - 1)); do
     head -c "$cut" result.nc >cut.nc
     refused "info: cut to $cut of $bytes bytes" 3 "cut.nc is (damaged or cut short|not a result)" \
         info cut.nc
@@ -75,12 +76,6 @@ done
 expect_error "no place to print the help" 4 "standard output cannot be written" \
     bash -c '"$@" >/dev/full' - "$LAMINAR" --help
 
-# A value changed in the file: it opens, but is not what was written.
-cp result.nc changed.nc
-at=$(od -An -tx8 -v -w8 result.nc | awk -v want="$(
-    ncdump -v sae/loss result.nc 2>/dev/null | wc -l)" '/[1-9a-f]/ { last = NR } END { print last }')
-: "$at"
-
 # --- tokenize
 refused "tokenize: nothing" 2 "an argument is missing: laminar tokenize TEXT" tokenize
 refused "tokenize: no model" 2 "add --model DIR .*tokenize --help" tokenize text.txt
@@ -89,8 +84,8 @@ refused "tokenize: no such model" 4 "missing has neither tokenizer.json nor voca
 refused "tokenize: no such text" 4 "missing.txt: cannot be opened" tokenize missing.txt --model model
 refused "tokenize: not one of the choices" 2 "'--html': 'all' is not one of article, clip" \
     tokenize text.txt --model model --html all
-refused "tokenize: no place to print" 4 "standard output cannot be written" \
-    tokenize text.txt --model model >/dev/full
+expect_error "tokenize: no place to print" 4 "standard output cannot be written" \
+    bash -c '"$@" >/dev/full' - "$LAMINAR" tokenize text.txt --model model
 
 # --- synth
 refused "synth: nothing" 2 "an argument is missing: laminar synth SHAPE DIR" synth
