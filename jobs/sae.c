@@ -208,7 +208,7 @@ static lam_code check_finite(const sae_rows *rows, lam_error *error) {
 
 typedef struct sae_step { // what the progress of a training needs
     const lam_tick *tick;
-    int64_t rows, batch, epochs;
+    int64_t rows, batch, epochs, told; // told: epochs said to be done
 } sae_step;
 
 static bool tell_step(void *state, const lam_autoencoder_position *position) {
@@ -242,11 +242,41 @@ static lam_code train_standard(const lam_profile_run *run, int64_t layer, const 
     lam_autoencoder *autoencoder;
     LAM_TRY(lam_autoencoder_create(&autoencoder, &with, &lam_team_alone, arena, error));
     lam_autoencoder_start(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer);
-    sae_step step = {tick, rows->count, with.batch, o->epochs};
+    sae_step step = {.tick = tick, .rows = rows->count, .batch = with.batch, .epochs = o->epochs};
     lam_autoencoder_progress progress = {tell_step, &step};
     LAM_TRY(lam_autoencoder_train(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer,
                                   &progress, &outcome->curves, error));
     return lam_autoencoder_measure(autoencoder, rows->row, rows->count, &outcome->measures, error);
+}
+
+// A whole epoch at a time: published mode takes all rows in one step.
+static bool tell_epoch(void *state, const lam_autoencoder_position *position) {
+    sae_step *step = state;
+    char detail[64];
+    snprintf(detail, sizeof detail, "epoch %lld of %lld", (long long)position->epoch,
+             (long long)step->epochs);
+    step->tick->add(step->tick->user, (position->epoch - step->told) * step->rows, detail);
+    step->told = position->epoch;
+    return true;
+}
+
+static lam_code train_published(const lam_profile_run *run, int64_t layer, const sae_rows *rows,
+                                const lam_tick *tick, sae_outcome *outcome, lam_arena *arena,
+                                lam_error *error) {
+    const sae_options *o = run->options;
+    lam_published_options with = lam_published_defaults(rows->width);
+    with.latents = o->latents;
+    with.kept = o->latents / 3;
+    with.epochs = o->epochs;
+    with.adam.learning_rate = o->learning_rate;
+    lam_published *published;
+    LAM_TRY(lam_published_create(&published, &with, arena, error));
+    lam_published_start(published, run->seed, (uint16_t)layer);
+    sae_step step = {.tick = tick, .rows = rows->count, .epochs = o->epochs};
+    lam_autoencoder_progress progress = {tell_epoch, &step};
+    LAM_TRY(
+        lam_published_train(published, rows->row, rows->count, &progress, &outcome->curves, error));
+    return lam_published_measure(published, rows->row, rows->count, &outcome->measures, error);
 }
 
 static double *values(lam_group *group, const char *name, int64_t layer) {

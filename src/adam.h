@@ -2,12 +2,17 @@
 #ifndef LAM_ADAM_H
 #define LAM_ADAM_H
 
+#include "error.h"
+
 #include <math.h>
 #include <stdint.h>
 
 typedef struct lam_adam {
     double learning_rate, beta1, beta2, epsilon;
 } lam_adam;
+
+// LAM_USAGE, with the limits, where a number is out of range.
+LAM_CHECKED lam_code lam_adam_check(const lam_adam *adam, lam_error *error);
 
 // Values that are learnt, and the running means of their gradient and of its square.
 typedef struct lam_parameter {
@@ -20,8 +25,7 @@ typedef struct lam_adam_rates {
 } lam_adam_rates;
 
 // step counts from 1.
-static inline lam_adam_rates lam_adam_rates_at(const lam_adam *adam, int64_t step)
-{
+static inline lam_adam_rates lam_adam_rates_at(const lam_adam *adam, int64_t step) {
     return (lam_adam_rates){
         .step = (float)(adam->learning_rate / (1 - pow(adam->beta1, (double)step))),
         .first_rate = (float)(1 - adam->beta1),
@@ -37,8 +41,7 @@ static inline lam_adam_rates lam_adam_rates_at(const lam_adam *adam, int64_t ste
 // times as much, and they move no weight.
 __attribute__((always_inline)) static inline void
 lam_adam_update(const lam_adam_rates *rates, int64_t count, const float *restrict gradient,
-                float *restrict value, float *restrict first, float *restrict second)
-{
+                float *restrict value, float *restrict first, float *restrict second) {
     const lam_adam_rates r = *rates;
 #pragma omp simd
     for (int64_t i = 0; i < count; i++) {

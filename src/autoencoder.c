@@ -10,8 +10,7 @@
 
 enum { ALIGNMENT = 64 };
 
-lam_autoencoder_options lam_autoencoder_defaults(int64_t width)
-{
+lam_autoencoder_options lam_autoencoder_defaults(int64_t width) {
     return (lam_autoencoder_options){
         .width = width,
         .latents = 4 * width,
@@ -29,8 +28,7 @@ typedef struct memory {
     size_t used;
 } memory;
 
-static void *take(memory *room, int64_t count, size_t size)
-{
+static void *take(memory *room, int64_t count, size_t size) {
     void *piece = room->base ? room->base + room->used : NULL;
     room->used += ((size_t)count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     return piece;
@@ -38,22 +36,19 @@ static void *take(memory *room, int64_t count, size_t size)
 
 #define TAKE(pointer, room, count) ((pointer) = take((room), (count), sizeof *(pointer)))
 
-static void take_parameter(memory *room, lam_parameter *parameter, int64_t count)
-{
+static void take_parameter(memory *room, lam_parameter *parameter, int64_t count) {
     TAKE(parameter->value, room, count);
     TAKE(parameter->first, room, count);
     TAKE(parameter->second, room, count);
 }
 
-static int64_t bits_of(int64_t n)
-{
+static int64_t bits_of(int64_t n) {
     int64_t bits = 0;
     for (; n; n /= 2) bits++;
     return bits;
 }
 
-static void lay_out_pieces(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w)
-{
+static void lay_out_pieces(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w) {
     w->pieces = lam_pieces(a->options.batch, LAM_ROW_PIECE);
     const int64_t count = a->own_blocks * w->pieces;
     float *z, *slopes;
@@ -66,8 +61,7 @@ static void lay_out_pieces(memory *room, const lam_autoencoder *a, lam_autoencod
     }
 }
 
-static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w)
-{
+static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w) {
     const int64_t batch = a->options.batch, stride = a->stride, blocks = a->own_blocks;
     const int64_t residual_pieces = lam_pieces(batch, LAM_RESIDUAL_ROWS);
     w->node_count = lam_team_nodes(a->blocks, a->first_block, blocks, w->nodes);
@@ -89,8 +83,7 @@ static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder
     TAKE(w->scratch, room, w->threads * w->scratch_size);
 }
 
-static void lay_out(memory *room, lam_autoencoder *a, lam_autoencoder_work *w)
-{
+static void lay_out(memory *room, lam_autoencoder *a, lam_autoencoder_work *w) {
     const int64_t weights = a->own_latents * a->stride;
     TAKE(a->encoder, room, weights);
     TAKE(a->decoder, room, weights);
@@ -100,8 +93,7 @@ static void lay_out(memory *room, lam_autoencoder *a, lam_autoencoder_work *w)
     lay_out_work(room, a, w);
 }
 
-static lam_code check(const lam_autoencoder_options *o, lam_error *error)
-{
+static lam_code check(const lam_autoencoder_options *o, lam_error *error) {
     const int64_t most = 1 << 24; // sizes whose products stay far below 2^63
     if (o->width < 1 || o->width > most)
         return lam_fail(error, LAM_USAGE, "an autoencoder of width %lld: at least 1 is needed",
@@ -117,18 +109,11 @@ static lam_code check(const lam_autoencoder_options *o, lam_error *error)
                         (long long)o->epochs);
     if (!(o->l1 >= 0) || !isfinite(o->l1))
         return lam_fail(error, LAM_USAGE, "sae.l1 is %g: it must be 0 or more", o->l1);
-    const lam_adam *adam = &o->adam;
-    if (!(adam->learning_rate >= 0) || !isfinite(adam->learning_rate) || !(adam->epsilon > 0) ||
-        !(adam->beta1 >= 0 && adam->beta1 < 1) || !(adam->beta2 >= 0 && adam->beta2 < 1))
-        return lam_fail(error, LAM_USAGE,
-                        "Adam with rate %g, betas %g and %g, epsilon %g: the rate must be 0 or "
-                        "more, the betas in [0, 1), epsilon above 0",
-                        adam->learning_rate, adam->beta1, adam->beta2, adam->epsilon);
-    return LAM_OK;
+    return lam_adam_check(&o->adam, error);
 }
 
-static void shape(lam_autoencoder *a, const lam_autoencoder_options *options, const lam_team *team)
-{
+static void shape(lam_autoencoder *a, const lam_autoencoder_options *options,
+                  const lam_team *team) {
     a->options = *options;
     a->team = team;
     a->stride = lam_pieces(options->width, LAM_COLUMN_TILE) * LAM_COLUMN_TILE;
@@ -140,8 +125,7 @@ static void shape(lam_autoencoder *a, const lam_autoencoder_options *options, co
 }
 
 size_t lam_autoencoder_bytes(const lam_autoencoder_options *options, const lam_team *team,
-                             int threads)
-{
+                             int threads) {
     lam_error error;
     if (check(options, &error) != LAM_OK) return 0;
     lam_autoencoder a = {0};
@@ -154,8 +138,7 @@ size_t lam_autoencoder_bytes(const lam_autoencoder_options *options, const lam_t
 
 lam_code lam_autoencoder_create(lam_autoencoder **autoencoder,
                                 const lam_autoencoder_options *options, const lam_team *team,
-                                lam_arena *arena, lam_error *error)
-{
+                                lam_arena *arena, lam_error *error) {
     LAM_TRY(check(options, error));
     lam_autoencoder *a;
     LAM_ALLOC(a, arena, 1, error);
@@ -173,8 +156,7 @@ lam_code lam_autoencoder_create(lam_autoencoder **autoencoder,
 
 // Means of the columns of rows [count, width] in double precision, column by column in the order of
 // the rows.
-static void column_means(const float *rows, int64_t count, int64_t width, float *mean)
-{
+static void column_means(const float *rows, int64_t count, int64_t width, float *mean) {
     enum { COLUMNS = 16 };
 #pragma omp parallel for schedule(static)
     for (int64_t first = 0; first < width; first += COLUMNS) {
@@ -187,16 +169,14 @@ static void column_means(const float *rows, int64_t count, int64_t width, float 
     }
 }
 
-static void forget(const lam_parameter *parameter, int64_t count)
-{
+static void forget(const lam_parameter *parameter, int64_t count) {
     memset(parameter->value, 0, (size_t)count * sizeof(float));
     memset(parameter->first, 0, (size_t)count * sizeof(float));
     memset(parameter->second, 0, (size_t)count * sizeof(float));
 }
 
 void lam_autoencoder_start(lam_autoencoder *a, const float *rows, int64_t count, uint64_t seed,
-                           uint16_t layer)
-{
+                           uint16_t layer) {
     const int64_t width = a->options.width;
     forget(&a->encoder_bias, a->own_latents);
     forget(&a->decoder_bias, a->stride);
@@ -218,8 +198,7 @@ void lam_autoencoder_start(lam_autoencoder *a, const float *rows, int64_t count,
 }
 
 // Closes the epoch that position has come to the end of.
-static void end_epoch(lam_autoencoder_position *at, lam_autoencoder_curves *curves)
-{
+static void end_epoch(lam_autoencoder_position *at, lam_autoencoder_curves *curves) {
     const double batches = (double)at->batch;
     curves->loss[at->epoch] = at->loss / batches;
     curves->mse[at->epoch] = at->mse / batches;
@@ -230,15 +209,14 @@ static void end_epoch(lam_autoencoder_position *at, lam_autoencoder_curves *curv
 // The rest of one epoch, whose rows are taken in that order; status says whether to go on.
 static lam_code train_epoch(lam_autoencoder *a, const float *rows, int64_t count,
                             const int64_t *order, const lam_autoencoder_progress *progress,
-                            lam_autoencoder_curves *curves, lam_error *error)
-{
+                            lam_autoencoder_curves *curves, lam_error *error) {
     lam_autoencoder_position *at = &a->position;
     const int64_t size = a->options.batch, batches = lam_pieces(count, size), epoch = at->epoch;
     while (at->epoch == epoch) {
         const int64_t first = at->batch * size, rest = count - first;
         lam_autoencoder_trace trace;
-        LAM_TRY(lam_autoencoder_step(a, rows, order + first, rest < size ? rest : size, &trace,
-                                     error));
+        LAM_TRY(
+            lam_autoencoder_step(a, rows, order + first, rest < size ? rest : size, &trace, error));
         curves->last_loss = trace.loss;
         if (!isfinite(trace.loss)) {
             curves->status = LAM_AUTOENCODER_DIVERGED;
@@ -256,17 +234,22 @@ static lam_code train_epoch(lam_autoencoder *a, const float *rows, int64_t count
     return LAM_OK;
 }
 
-lam_code lam_autoencoder_train(lam_autoencoder *a, const float *rows, int64_t count, uint64_t seed,
-                               uint16_t layer, const lam_autoencoder_progress *progress,
-                               lam_autoencoder_curves *curves, lam_error *error)
-{
-    if (count < 1)
-        return lam_fail(error, LAM_INPUT, "there are no activations to train an autoencoder on: "
-                                          "give a longer text, or fewer tokens a sequence");
-    for (int64_t e = a->position.epoch; e < a->options.epochs; e++)
+lam_code lam_curves_begin(lam_autoencoder_curves *curves, int64_t rows, int64_t first, int64_t epochs,
+                          lam_error *error) {
+    if (rows < 1)
+        return lam_fail(error, LAM_INPUT,
+                        "there are no activations to train an autoencoder on: give a longer text");
+    for (int64_t e = first; e < epochs; e++)
         curves->loss[e] = curves->mse[e] = curves->density[e] = NAN;
     curves->last_loss = NAN;
     curves->status = LAM_AUTOENCODER_TRAINED;
+    return LAM_OK;
+}
+
+lam_code lam_autoencoder_train(lam_autoencoder *a, const float *rows, int64_t count, uint64_t seed,
+                               uint16_t layer, const lam_autoencoder_progress *progress,
+                               lam_autoencoder_curves *curves, lam_error *error) {
+    LAM_TRY(lam_curves_begin(curves, count, a->position.epoch, a->options.epochs, error));
     int64_t *order = malloc((size_t)count * sizeof *order);
     if (!order)
         return lam_fail(error, LAM_MEMORY, "memory for the order of %lld rows was refused",

@@ -4,9 +4,9 @@
 //     z = relu(W_enc (x - b_dec) + b_enc)        y = W_dec z + b_dec
 //     loss = mean over rows and columns of (y - x)^2 + l1 * mean over rows of the sum of z
 //
-// trained by Adam on batches of rows in a new random order each epoch. The ranks of a team share one
-// autoencoder by its latents, in blocks of LAM_LATENT_BLOCK. The bits of every value are the same
-// for any number of threads and ranks.
+// trained by Adam on batches of rows in a new random order each epoch. The ranks of a team share
+// one autoencoder by its latents, in blocks of LAM_LATENT_BLOCK. The bits of every value are the
+// same for any number of threads and ranks.
 #ifndef LAM_AUTOENCODER_H
 #define LAM_AUTOENCODER_H
 
@@ -36,8 +36,8 @@ lam_autoencoder_options lam_autoencoder_defaults(int64_t width);
 
 // Where a training stands: what comes next.
 typedef struct lam_autoencoder_position {
-    int64_t epoch, batch; // batch within the epoch
-    int64_t steps;        // Adam's, done
+    int64_t epoch, batch;      // batch within the epoch
+    int64_t steps;             // Adam's, done
     double loss, mse, density; // sums over the batches of this epoch that are done
 } lam_autoencoder_position;
 
@@ -101,6 +101,10 @@ typedef struct lam_autoencoder_curves {
     lam_autoencoder_status status; // and position says where
 } lam_autoencoder_curves;
 
+// Makes the curves those of a training that goes on at epoch first: LAM_INPUT if there are no rows.
+LAM_CHECKED lam_code lam_curves_begin(lam_autoencoder_curves *curves, int64_t rows, int64_t first,
+                                      int64_t epochs, lam_error *error);
+
 // Called after every step with the position of what comes next; false stops the training there.
 typedef struct lam_autoencoder_progress {
     bool (*step)(void *state, const lam_autoencoder_position *position);
@@ -115,8 +119,8 @@ LAM_CHECKED lam_code lam_autoencoder_train(lam_autoencoder *autoencoder, const f
                                            const lam_autoencoder_progress *progress,
                                            lam_autoencoder_curves *curves, lam_error *error);
 
-// Of rows [count, width] under the weights as they are. Collective. Uses the batch's memory; count is
-// any but 0 (LAM_INPUT).
+// Of rows [count, width] under the weights as they are. Collective. Uses the batch's memory; count
+// is any but 0 (LAM_INPUT).
 LAM_CHECKED lam_code lam_autoencoder_measure(lam_autoencoder *autoencoder, const float *rows,
                                              int64_t count, lam_autoencoder_measures *measures,
                                              lam_error *error);

@@ -24,8 +24,7 @@ _Static_assert(GROUPS == 32, "a mask's words have a bit for each group of rows")
 
 #define INLINE __attribute__((always_inline)) static inline
 
-INLINE float sum_of_lanes(const lanes *x)
-{
+INLINE float sum_of_lanes(const lanes *x) {
     float part[LANES];
     memcpy(part, x, sizeof part);
     for (int half = LANES / 2; half; half /= 2)
@@ -34,8 +33,7 @@ INLINE float sum_of_lanes(const lanes *x)
 }
 
 // relu of one latent's values; what lies after the last row counts as not active.
-INLINE void relu(int64_t rows, float bias, float *z, row_mask *mask, int32_t *active, double *sum)
-{
+INLINE void relu(int64_t rows, float bias, float *z, row_mask *mask, int32_t *active, double *sum) {
     const int64_t groups = (rows + LANES - 1) / LANES;
     for (int64_t i = rows; i < groups * LANES; i++) z[i] = -__FLT_MAX__;
     lane_bits words = {0};
@@ -57,8 +55,7 @@ INLINE void relu(int64_t rows, float bias, float *z, row_mask *mask, int32_t *ac
 
 // Lists by latent from z, and the number of active latents of each row after its row's start.
 INLINE void list_by_latent(int64_t latents, int64_t first_row, const row_mask *mask,
-                           lam_piece *piece)
-{
+                           lam_piece *piece) {
     int32_t place = 0;
     memset(piece->row_start, 0, sizeof piece->row_start);
     for (int64_t j = 0; j < latents; j++) {
@@ -75,8 +72,7 @@ INLINE void list_by_latent(int64_t latents, int64_t first_row, const row_mask *m
     piece->latent_start[latents] = place;
 }
 
-INLINE void list_by_row(int64_t latents, int64_t first_row, lam_piece *piece)
-{
+INLINE void list_by_row(int64_t latents, int64_t first_row, lam_piece *piece) {
     int32_t next[LAM_ROW_PIECE];
     for (int i = 0; i < LAM_ROW_PIECE; i++) {
         next[i] = piece->row_start[i];
@@ -92,8 +88,7 @@ INLINE void list_by_row(int64_t latents, int64_t first_row, lam_piece *piece)
 
 LAM_VECTORISED
 void lam_autoencoder_activate(int64_t latents, int64_t first_row, int64_t rows, const float *bias,
-                              int64_t most, lam_piece *piece)
-{
+                              int64_t most, lam_piece *piece) {
     row_mask mask[LAM_LATENT_BLOCK];
     int64_t active = 0;
     for (int64_t j = 0; j < latents; j++) {
@@ -111,8 +106,7 @@ enum { MOST_LANES = 2 * TILE_LANES };
 
 // n registers' worth of columns.
 INLINE void decode(const int n, const lam_piece *piece, int64_t first, int64_t rows,
-                   const float *decoder, int64_t stride, bool add, float *out, int64_t out_stride)
-{
+                   const float *decoder, int64_t stride, bool add, float *out, int64_t out_stride) {
     for (int64_t i = 0; i < rows; i++) {
         const lam_row_entry *entry = piece->by_row + piece->row_start[first + i];
         const lam_row_entry *end = piece->by_row + piece->row_start[first + i + 1];
@@ -129,8 +123,7 @@ INLINE void decode(const int n, const lam_piece *piece, int64_t first, int64_t r
 
 LAM_VECTORISED
 void lam_autoencoder_decode(const lam_piece *piece, int64_t first, int64_t rows, int64_t columns,
-                            const float *decoder, int64_t stride, bool add, float *out)
-{
+                            const float *decoder, int64_t stride, bool add, float *out) {
     int64_t c = 0;
     for (; c + 2 * TILE <= columns; c += 2 * TILE)
         decode(2 * TILE_LANES, piece, first, rows, decoder + c, stride, add, out + c, columns);
@@ -139,8 +132,7 @@ void lam_autoencoder_decode(const lam_piece *piece, int64_t first, int64_t rows,
 }
 
 LAM_VECTORISED
-void lam_autoencoder_add(int64_t count, float *low, const float *high)
-{
+void lam_autoencoder_add(int64_t count, float *low, const float *high) {
     float *restrict to = low;
 #pragma omp simd
     for (int64_t i = 0; i < count; i++) to[i] += high[i];
@@ -149,8 +141,7 @@ void lam_autoencoder_add(int64_t count, float *low, const float *high)
 LAM_VECTORISED
 double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const float *centred,
                                 float *residual, float *column_sum, float *tiles,
-                                int64_t tile_step)
-{
+                                int64_t tile_step) {
     double squares = 0;
     memset(column_sum, 0, (size_t)stride * sizeof *column_sum);
     for (int64_t i = 0; i < rows; i++) {
@@ -173,8 +164,7 @@ double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const
 }
 
 // a . b, in four chains of additions so that none waits for another.
-INLINE float dot(const float *a, const float *b, int64_t count)
-{
+INLINE float dot(const float *a, const float *b, int64_t count) {
     lanes sum[TILE_LANES] = {0};
     for (int64_t c = 0; c < count; c += TILE)
 #pragma GCC unroll 4
@@ -185,8 +175,7 @@ INLINE float dot(const float *a, const float *b, int64_t count)
 }
 
 INLINE void slopes_sparse(lam_piece *piece, int64_t rows, int64_t stride, const float *residual,
-                          const float *decoder, float penalty)
-{
+                          const float *decoder, float penalty) {
     for (int64_t i = 0; i < rows; i++) {
         const lam_row_entry *entry = piece->by_row + piece->row_start[i];
         const lam_row_entry *end = piece->by_row + piece->row_start[i + 1];
@@ -199,8 +188,7 @@ INLINE void slopes_sparse(lam_piece *piece, int64_t rows, int64_t stride, const 
     }
 }
 
-INLINE void slopes_dense(lam_piece *piece, int64_t latents, int64_t rows, float penalty)
-{
+INLINE void slopes_dense(lam_piece *piece, int64_t latents, int64_t rows, float penalty) {
     for (int64_t j = 0; j < latents; j++) {
         const float *restrict z = piece->z + j * LAM_ROW_PIECE;
         float *restrict slope = piece->slopes + j * LAM_ROW_PIECE;
@@ -216,8 +204,7 @@ INLINE void slopes_dense(lam_piece *piece, int64_t latents, int64_t rows, float 
 
 LAM_VECTORISED
 void lam_autoencoder_slopes(lam_piece *piece, int64_t latents, int64_t rows, int64_t stride,
-                            const float *residual, const float *decoder, float penalty)
-{
+                            const float *residual, const float *decoder, float penalty) {
     memset(piece->slope_sum, 0, sizeof piece->slope_sum);
     if (piece->sparse)
         slopes_sparse(piece, rows, stride, residual, decoder, penalty);
@@ -227,8 +214,7 @@ void lam_autoencoder_slopes(lam_piece *piece, int64_t latents, int64_t rows, int
 
 // The weights of a latent that will soon be updated: they lie too far apart for the machine to
 // foresee them.
-INLINE void fetch_ahead(const lam_tile_update *u, int64_t j)
-{
+INLINE void fetch_ahead(const lam_tile_update *u, int64_t j) {
     for (int c = 0; c < TILE; c += 64 / (int)sizeof(float)) {
         __builtin_prefetch(u->encoder + j * u->stride + c, 1);
         __builtin_prefetch(u->decoder + j * u->stride + c, 1);
@@ -237,8 +223,7 @@ INLINE void fetch_ahead(const lam_tile_update *u, int64_t j)
 
 // gradient += what one sparse piece gives to latent j.
 INLINE void add_sparse(const lam_piece *piece, int64_t j, const float *tile, lanes *decoder,
-                       lanes *encoder)
-{
+                       lanes *encoder) {
     const lam_latent_entry *entry = piece->by_latent + piece->latent_start[j];
     const lam_latent_entry *end = piece->by_latent + piece->latent_start[j + 1];
     for (; entry < end; entry++) {
@@ -251,8 +236,7 @@ INLINE void add_sparse(const lam_piece *piece, int64_t j, const float *tile, lan
 }
 
 LAM_VECTORISED
-void lam_autoencoder_update(const lam_tile_update *u, int64_t pieces, const lam_piece *piece)
-{
+void lam_autoencoder_update(const lam_tile_update *u, int64_t pieces, const lam_piece *piece) {
     enum { AHEAD = 4 };
     lanes pullback[TILE_LANES] = {0};
     for (int64_t j = 0; j < u->latents; j++) {

@@ -42,20 +42,20 @@ typedef struct lam_piece {
         lam_latent_entry *by_latent; // as by_row
     };
     int32_t row_start[LAM_ROW_PIECE + 1], latent_start[LAM_LATENT_BLOCK + 1];
-    int32_t active[LAM_LATENT_BLOCK];   // rows in which each latent is active
-    double sum[LAM_LATENT_BLOCK];       // of each latent's values
-    float slope_sum[LAM_LATENT_BLOCK];  // of each latent's slopes
+    int32_t active[LAM_LATENT_BLOCK];  // rows in which each latent is active
+    double sum[LAM_LATENT_BLOCK];      // of each latent's values
+    float slope_sum[LAM_LATENT_BLOCK]; // of each latent's slopes
 } lam_piece;
 
-// z = relu(z + bias), NaN kept, for rows first_row .. first_row + rows - 1 of the batch; sets sparse,
-// active and sum. Where at most `most` values are active (at most LAM_PIECE_ENTRIES), the lists take
-// the place of z and of the slopes.
+// z = relu(z + bias), NaN kept, for rows first_row .. first_row + rows - 1 of the batch; sets
+// sparse, active and sum. Where at most `most` values are active (at most LAM_PIECE_ENTRIES), the
+// lists take the place of z and of the slopes.
 void lam_autoencoder_activate(int64_t latents, int64_t first_row, int64_t rows, const float *bias,
                               int64_t most, lam_piece *piece);
 
-// out [rows, columns] = z W_dec, or += with add, for rows first .. first + rows - 1 of the piece, from
-// the list by row. decoder points at the first of the columns of the block's first latent, in rows
-// of stride; columns is a multiple of LAM_COLUMN_TILE.
+// out [rows, columns] = z W_dec, or += with add, for rows first .. first + rows - 1 of the piece,
+// from the list by row. decoder points at the first of the columns of the block's first latent, in
+// rows of stride; columns is a multiple of LAM_COLUMN_TILE.
 void lam_autoencoder_decode(const lam_piece *piece, int64_t first, int64_t rows, int64_t columns,
                             const float *decoder, int64_t stride, bool add, float *out);
 

@@ -5,8 +5,7 @@
 
 // Adds what rows [count, width], a batch at most, say of the fit and of this rank's latents.
 static lam_code add_batch(lam_autoencoder *a, const float *rows, int64_t count, lam_fit *fit,
-                          lam_error *error)
-{
+                          lam_error *error) {
     lam_autoencoder_work *w = a->work;
     const int64_t pieces = lam_pieces(count, LAM_RESIDUAL_ROWS), width = a->options.width;
     lam_autoencoder_gather(a, rows, NULL, count);
@@ -35,8 +34,7 @@ static lam_code add_batch(lam_autoencoder *a, const float *rows, int64_t count, 
 }
 
 lam_code lam_autoencoder_measure(lam_autoencoder *a, const float *rows, int64_t count,
-                                 lam_autoencoder_measures *measures, lam_error *error)
-{
+                                 lam_autoencoder_measures *measures, lam_error *error) {
     if (count < 1)
         return lam_fail(error, LAM_INPUT, "there are no activations to measure an autoencoder on");
     const int64_t width = a->options.width, size = a->options.batch;

@@ -1,4 +1,5 @@
-// The autoencoder of the published study: tied weights, no biases, the k largest latents of each row.
+// The autoencoder of the published study: tied weights, no biases, the k largest latents of each
+// row.
 //
 //     z = relu(W x), of which the entries at or above the row's k-th largest stay (ties all stay)
 //     y = W' z        loss = mean of (y - x)^2 + mean of z, both over all entries
@@ -24,15 +25,16 @@ lam_published_options lam_published_defaults(int64_t width);
 // The whole state.
 typedef struct lam_published {
     lam_published_options options;
-    lam_parameter weight; // [latents, width]
+    lam_parameter weight;              // [latents, width]
     lam_autoencoder_position position; // an epoch is one step; batch is not used
-    // Nothing below outlives a call.
-    float *gradient;        // [latents, width]
-    float *latents, *slopes; // [LAM_PUBLISHED_ROWS, latents]
-    float *residual;        // [LAM_PUBLISHED_ROWS, width]
-    uint32_t *scratch;      // [thread, latents]
-    double *row_values;     // [LAM_PUBLISHED_ROWS, 3]
+    // Nothing below outlives a call. A piece is LAM_PUBLISHED_ROWS rows.
     int threads;
+    float *gradient;        // [latents, width]
+    float *values, *slopes; // [piece, latents] z and the loss's derivatives by it
+    float *residual;        // [piece, width]
+    uint32_t *candidates;   // [thread, latents]
+    double *row_values;     // [piece, 3] a row's active latents, their sum, its squared error
+    double *latent_values;  // [latents, 2] rows in which a latent is active, the sum of its values
 } lam_published;
 
 enum { LAM_PUBLISHED_ROWS = 512 }; // taken at a time
@@ -40,26 +42,27 @@ enum { LAM_PUBLISHED_ROWS = 512 }; // taken at a time
 // Bytes that lam_published_create will take from its arena. 0 where the options are unusable.
 size_t lam_published_bytes(const lam_published_options *options, int threads);
 
-// Makes an autoencoder whose weights are all zero, for as many threads as OpenMP now gives. Owned by
-// arena. LAM_USAGE names an option out of range.
+// Makes an autoencoder whose weights are all zero, for as many threads as OpenMP now gives. Owned
+// by arena. LAM_USAGE names an option out of range.
 LAM_CHECKED lam_code lam_published_create(lam_published **published,
                                           const lam_published_options *options, lam_arena *arena,
                                           lam_error *error);
 
-// Begins a new training: weights uniform in (-1 / sqrt(width), 1 / sqrt(width)), which depend on seed
-// and layer alone.
+// Begins a new training: weights uniform in (-1 / sqrt(width), 1 / sqrt(width)), which depend on
+// seed and layer alone.
 void lam_published_start(lam_published *published, uint64_t seed, uint16_t layer);
 
 // One step on all of rows [count, width]; trace as lam_autoencoder_step. progress may be NULL; it is
 // called between pieces of rows, and where it says stop, nothing has changed and *stopped is true.
+// The position's epoch is the caller's to advance.
 LAM_CHECKED lam_code lam_published_step(lam_published *published, const float *rows, int64_t count,
                                         const lam_autoencoder_progress *progress,
                                         lam_autoencoder_trace *trace, bool *stopped,
                                         lam_error *error);
 
 // Trains from the position to the last epoch; as lam_autoencoder_train.
-LAM_CHECKED lam_code lam_published_train(lam_published *published, const float *rows,
-                                         int64_t count, const lam_autoencoder_progress *progress,
+LAM_CHECKED lam_code lam_published_train(lam_published *published, const float *rows, int64_t count,
+                                         const lam_autoencoder_progress *progress,
                                          lam_autoencoder_curves *curves, lam_error *error);
 
 // Of rows [count, width] under the weights as they are; count is not 0 (LAM_INPUT).

@@ -5,8 +5,7 @@
 #include <omp.h>
 #include <string.h>
 
-static lam_code product_failed(int code, lam_error *error)
-{
+static lam_code product_failed(int code, lam_error *error) {
     if (code == LAM_OK) return LAM_OK;
     if (code == LAM_MEMORY)
         return lam_fail(error, LAM_MEMORY, "memory for a matrix product was refused");
@@ -14,8 +13,7 @@ static lam_code product_failed(int code, lam_error *error)
 }
 
 void lam_autoencoder_gather(lam_autoencoder *a, const float *rows, const int64_t *index,
-                            int64_t count)
-{
+                            int64_t count) {
     const int64_t width = a->options.width;
     const float *bias = a->decoder_bias.value;
 #pragma omp parallel for schedule(static) num_threads(a->work->threads)
@@ -26,8 +24,7 @@ void lam_autoencoder_gather(lam_autoencoder *a, const float *rows, const int64_t
     }
 }
 
-static lam_code encode_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t i)
-{
+static lam_code encode_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t i) {
     const int64_t row = i * LAM_ROW_PIECE, rows = lam_least(count - row, LAM_ROW_PIECE);
     const int64_t latents = lam_autoencoder_latents_of(a, block);
     lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
@@ -50,8 +47,7 @@ static lam_code encode_piece(const lam_autoencoder *a, int64_t count, int64_t bl
     return LAM_OK;
 }
 
-static void sum_block(lam_autoencoder *a, int64_t count, int64_t block)
-{
+static void sum_block(lam_autoencoder *a, int64_t count, int64_t block) {
     double active = 0, sum = 0;
     for (int64_t i = 0; i < lam_pieces(count, LAM_ROW_PIECE); i++) {
         const lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
@@ -66,8 +62,7 @@ static void sum_block(lam_autoencoder *a, int64_t count, int64_t block)
     values[LAM_BLOCK_SUM] = sum;
 }
 
-lam_code lam_autoencoder_encode(lam_autoencoder *a, int64_t count, lam_error *error)
-{
+lam_code lam_autoencoder_encode(lam_autoencoder *a, int64_t count, lam_error *error) {
     const int64_t pieces = lam_pieces(count, LAM_ROW_PIECE);
     int worst = LAM_OK;
 #pragma omp parallel for schedule(dynamic) reduction(max : worst) num_threads(a->work->threads)
@@ -87,20 +82,17 @@ typedef struct sum_stack {
     int64_t row, rows, column, columns;
 } sum_stack;
 
-static float *slot(const sum_stack *s, int64_t i)
-{
+static float *slot(const sum_stack *s, int64_t i) {
     return s->slots + i * LAM_SLOT;
 }
 
-static void merge_top(sum_stack *s)
-{
+static void merge_top(sum_stack *s) {
     s->height--;
     lam_autoencoder_add(s->rows * s->columns, slot(s, s->height - 1), slot(s, s->height));
 }
 
 // Pushes one leaf; the second of two is, where it is sparse, added to the first at once.
-static lam_code push_leaf(const lam_autoencoder *a, int64_t block, bool second, sum_stack *s)
-{
+static lam_code push_leaf(const lam_autoencoder *a, int64_t block, bool second, sum_stack *s) {
     const lam_piece *piece = &a->work->piece[block * a->work->pieces + s->row / LAM_ROW_PIECE];
     const int64_t first = s->row % LAM_ROW_PIECE; // in the piece
     const float *decoder = a->decoder + block * LAM_LATENT_BLOCK * a->stride + s->column;
@@ -130,8 +122,7 @@ static lam_code push_leaf(const lam_autoencoder *a, int64_t block, bool second, 
 
 // out [batch, stride]: the sum over one node, for the rows and columns of s.
 static lam_code rebuild_part(const lam_autoencoder *a, const lam_team_node *node, sum_stack s,
-                             float *out)
-{
+                             float *out) {
     const int64_t first = node->first - a->first_block;
     for (int64_t i = 0; i < node->count; i++) {
         LAM_TRY(push_leaf(a, first + i, i & 1, &s));
@@ -144,15 +135,13 @@ static lam_code rebuild_part(const lam_autoencoder *a, const lam_team_node *node
     return LAM_OK;
 }
 
-static bool all_sparse(const lam_autoencoder *a, int64_t count, int64_t block)
-{
+static bool all_sparse(const lam_autoencoder *a, int64_t count, int64_t block) {
     for (int64_t i = 0; i < lam_pieces(count, LAM_ROW_PIECE); i++)
         if (!a->work->piece[block * a->work->pieces + i].sparse) return false;
     return true;
 }
 
-lam_code lam_autoencoder_rebuild(lam_autoencoder *a, int64_t count, lam_error *error)
-{
+lam_code lam_autoencoder_rebuild(lam_autoencoder *a, int64_t count, lam_error *error) {
     lam_autoencoder_work *w = a->work;
     bool sparse = true;
     for (int64_t block = 0; block < a->own_blocks; block++)
@@ -178,8 +167,7 @@ lam_code lam_autoencoder_rebuild(lam_autoencoder *a, int64_t count, lam_error *e
 
 // residual = (W_dec z - centred) scaled to the derivative of the mean square; its sums by column,
 // its copy by tiles, and the sum of squares, unscaled.
-static double residual_of(const lam_autoencoder *a, int64_t count)
-{
+static double residual_of(const lam_autoencoder *a, int64_t count) {
     lam_autoencoder_work *w = a->work;
     const int64_t pieces = lam_pieces(count, LAM_RESIDUAL_ROWS);
     const float scale = (float)(2 / ((double)count * (double)a->options.width));
@@ -187,17 +175,17 @@ static double residual_of(const lam_autoencoder *a, int64_t count)
     for (int64_t i = 0; i < pieces; i++) {
         const int64_t row = i * LAM_RESIDUAL_ROWS;
         w->squares[i] = lam_autoencoder_residual(
-            lam_least(count - row, LAM_RESIDUAL_ROWS), a->stride, scale, w->centred + row * a->stride,
-            w->residual + row * a->stride, w->residual_sum + i * a->stride,
-            w->tiles + row * 2 * LAM_COLUMN_TILE, a->options.batch * 2 * LAM_COLUMN_TILE);
+            lam_least(count - row, LAM_RESIDUAL_ROWS), a->stride, scale,
+            w->centred + row * a->stride, w->residual + row * a->stride,
+            w->residual_sum + i * a->stride, w->tiles + row * 2 * LAM_COLUMN_TILE,
+            a->options.batch * 2 * LAM_COLUMN_TILE);
     }
     double sum = 0;
     for (int64_t i = 0; i < pieces; i++) sum += w->squares[i];
     return sum;
 }
 
-static lam_code slopes_of_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t i)
-{
+static lam_code slopes_of_piece(const lam_autoencoder *a, int64_t count, int64_t block, int64_t i) {
     const int64_t row = i * LAM_ROW_PIECE, rows = lam_least(count - row, LAM_ROW_PIECE);
     const int64_t latents = lam_autoencoder_latents_of(a, block);
     const float *residual = a->work->residual + row * a->stride;
@@ -225,8 +213,7 @@ static lam_code slopes_of_piece(const lam_autoencoder *a, int64_t count, int64_t
 }
 
 // The derivative of the loss by every active latent, and their sums by latent.
-static lam_code slopes_of(lam_autoencoder *a, int64_t count, lam_error *error)
-{
+static lam_code slopes_of(lam_autoencoder *a, int64_t count, lam_error *error) {
     lam_autoencoder_work *w = a->work;
     const int64_t pieces = lam_pieces(count, LAM_ROW_PIECE);
     int worst = LAM_OK;
@@ -246,11 +233,10 @@ static lam_code slopes_of(lam_autoencoder *a, int64_t count, lam_error *error)
     return LAM_OK;
 }
 
-// gradient [latent, LAM_DENSE_COLUMNS] = what a block's dense pieces give: the sum of their z or slopes,
-// times rows [batch, stride].
+// gradient [latent, LAM_DENSE_COLUMNS] = what a block's dense pieces give: the sum of their z or
+// slopes, times rows [batch, stride].
 static lam_code dense_gradient(const lam_autoencoder *a, int64_t count, int64_t block, bool slopes,
-                               const float *rows, int64_t column, float *gradient)
-{
+                               const float *rows, int64_t column, float *gradient) {
     bool first = true;
     for (int64_t i = 0; i < lam_pieces(count, LAM_ROW_PIECE); i++) {
         const lam_piece *piece = &a->work->piece[block * a->work->pieces + i];
@@ -277,8 +263,7 @@ static lam_code dense_gradient(const lam_autoencoder *a, int64_t count, int64_t 
 
 static void update_tile(const lam_autoencoder *a, int64_t count, const lam_adam_rates *rates,
                         int64_t block, int64_t tile, const float *encoder_gradient,
-                        const float *decoder_gradient)
-{
+                        const float *decoder_gradient) {
     const lam_autoencoder_work *w = a->work;
     const int64_t first = block * LAM_LATENT_BLOCK, column = tile * LAM_COLUMN_TILE;
     const int64_t latents = lam_autoencoder_latents_of(a, block);
@@ -302,8 +287,7 @@ static void update_tile(const lam_autoencoder *a, int64_t count, const lam_adam_
 // Gradient and Adam of one tile of the columns of one block. Products want more columns: in a block
 // with dense pieces the first tile's turn is that of the next ones too.
 static lam_code update_part(const lam_autoencoder *a, int64_t count, const lam_adam_rates *rates,
-                            int64_t block, int64_t tile)
-{
+                            int64_t block, int64_t tile) {
     const lam_autoencoder_work *w = a->work;
     if (all_sparse(a, count, block)) {
         update_tile(a, count, rates, block, tile, NULL, NULL);
@@ -323,8 +307,7 @@ static lam_code update_part(const lam_autoencoder *a, int64_t count, const lam_a
 
 // Blocks follow each other within a tile, so that its rows stay in the cache.
 static lam_code update_blocks(lam_autoencoder *a, int64_t count, const lam_adam_rates *rates,
-                              lam_error *error)
-{
+                              lam_error *error) {
     lam_autoencoder_work *w = a->work;
     const int64_t tiles = a->stride / LAM_COLUMN_TILE;
     int worst = LAM_OK;
@@ -341,8 +324,7 @@ static lam_code update_blocks(lam_autoencoder *a, int64_t count, const lam_adam_
 
 // b_dec is taken from the rows before the encoder and added after the decoder; its gradient is the
 // residual's sum minus W_enc' of the slopes' sums. Every rank of a team makes the same step.
-static void update_decoder_bias(lam_autoencoder *a, int64_t count, const lam_adam_rates *rates)
-{
+static void update_decoder_bias(lam_autoencoder *a, int64_t count, const lam_adam_rates *rates) {
     lam_autoencoder_work *w = a->work;
     const int64_t pieces = lam_pieces(count, LAM_RESIDUAL_ROWS);
     const int64_t length = LAM_BLOCK_PULLBACK + a->stride;
@@ -358,8 +340,7 @@ static void update_decoder_bias(lam_autoencoder *a, int64_t count, const lam_ada
 }
 
 lam_code lam_autoencoder_step(lam_autoencoder *a, const float *rows, const int64_t *index,
-                              int64_t count, lam_autoencoder_trace *trace, lam_error *error)
-{
+                              int64_t count, lam_autoencoder_trace *trace, lam_error *error) {
     lam_autoencoder_work *w = a->work;
     lam_autoencoder_gather(a, rows, index, count);
     LAM_TRY(lam_autoencoder_encode(a, count, error));

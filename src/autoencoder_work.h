@@ -13,48 +13,37 @@ enum {
     LAM_DENSE_ROWS = LAM_ROW_PIECE / 2,
     LAM_DENSE_COLUMNS = 6 * LAM_COLUMN_TILE,
     LAM_SLOT = LAM_DENSE_ROWS * LAM_DENSE_COLUMNS, // the larger of the two
-    LAM_RESIDUAL_ROWS = 64, // rows of one unit of the residual
-    LAM_BLOCK_ACTIVE = 0,   // in block_values: latents active,
-    LAM_BLOCK_SUM,          // their sum,
-    LAM_BLOCK_PULLBACK,     // and slope_sum W_enc [stride]
+    LAM_RESIDUAL_ROWS = 64,                        // rows of one unit of the residual
+    LAM_BLOCK_ACTIVE = 0,                          // in block_values: latents active,
+    LAM_BLOCK_SUM,                                 // their sum,
+    LAM_BLOCK_PULLBACK,                            // and slope_sum W_enc [stride]
 };
 
 // Blocks are this rank's, in order; a piece is LAM_ROW_PIECE rows of the batch.
 typedef struct lam_autoencoder_work {
     int threads;
-    int64_t pieces;      // of a full batch
-    int64_t node_count;  // of the team's tree, this rank's
+    int64_t pieces;     // of a full batch
+    int64_t node_count; // of the team's tree, this rank's
     lam_team_node nodes[LAM_TEAM_NODES];
-    float *centred;       // [batch, stride] x - b_dec
-    float *residual;      // [node, batch, stride] W_dec z by node; then the first is y - x, scaled
-    float *tiles;         // [tile, batch, 2, LAM_COLUMN_TILE] residual and centred, side by side
-    lam_piece *piece;     // [block, piece]
-    float *slope_sum;     // [block, LAM_LATENT_BLOCK]
-    float *pullback;      // [block, stride]
-    double *block_values; // [all blocks, LAM_BLOCK_PULLBACK + stride]
+    float *centred;        // [batch, stride] x - b_dec
+    float *residual;       // [node, batch, stride] W_dec z by node; then the first is y - x, scaled
+    float *tiles;          // [tile, batch, 2, LAM_COLUMN_TILE] residual and centred, side by side
+    lam_piece *piece;      // [block, piece]
+    float *slope_sum;      // [block, LAM_LATENT_BLOCK]
+    float *pullback;       // [block, stride]
+    double *block_values;  // [all blocks, LAM_BLOCK_PULLBACK + stride]
     double *latent_values; // [all latents, 2], see lam_latent_measures
     double *squares;       // [residual piece]
     lam_fit *fits;         // [residual piece]
-    float *residual_sum;  // [residual piece, stride] sums over rows
-    float *bias_gradient; // [stride]
-    float *scratch;       // [thread, scratch_size]
+    float *residual_sum;   // [residual piece, stride] sums over rows
+    float *bias_gradient;  // [stride]
+    float *scratch;        // [thread, scratch_size]
     int64_t scratch_size;
 } lam_autoencoder_work;
 
-static inline int64_t lam_least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-// How many pieces of size make up count.
-static inline int64_t lam_pieces(int64_t count, int64_t size)
-{
-    return (count + size - 1) / size;
-}
-
 // Latents of one of this rank's blocks: fewer than LAM_LATENT_BLOCK in the last one.
-static inline int64_t lam_autoencoder_latents_of(const lam_autoencoder *autoencoder, int64_t block)
-{
+static inline int64_t lam_autoencoder_latents_of(const lam_autoencoder *autoencoder,
+                                                 int64_t block) {
     return lam_least(autoencoder->own_latents - block * LAM_LATENT_BLOCK, LAM_LATENT_BLOCK);
 }
 

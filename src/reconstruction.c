@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 LAM_VECTORISED
-void lam_fit_add(lam_fit *fit, int64_t width, const float *x, const float *y)
-{
+void lam_fit_add(lam_fit *fit, int64_t width, const float *x, const float *y) {
     double squares = 0, xx = 0, xy = 0, yy = 0;
 #pragma omp simd reduction(+ : squares, xx, xy, yy)
     for (int64_t c = 0; c < width; c++) {
@@ -22,8 +21,7 @@ void lam_fit_add(lam_fit *fit, int64_t width, const float *x, const float *y)
     fit->cosines += xx > 0 && yy > 0 ? xy / (sqrt(xx) * sqrt(yy)) : 0;
 }
 
-void lam_fit_join(lam_fit *fit, const lam_fit *other)
-{
+void lam_fit_join(lam_fit *fit, const lam_fit *other) {
     fit->squares += other->squares;
     fit->cosines += other->cosines;
     fit->directed += other->directed;
@@ -31,11 +29,10 @@ void lam_fit_join(lam_fit *fit, const lam_fit *other)
 
 enum { COLUMNS = 16 };
 
-// The squared differences of columns first .. first + columns - 1 from their means, by column. Taken
-// from the first row on, so that columns of equal values give exactly 0.
+// The squared differences of columns first .. first + columns - 1 from their means, by column.
+// Taken from the first row on, so that columns of equal values give exactly 0.
 static void spread_of(const float *rows, int64_t count, int64_t width, int64_t first,
-                      int64_t columns, double *sum)
-{
+                      int64_t columns, double *sum) {
     double mean[COLUMNS] = {0};
     for (int64_t i = 0; i < count; i++)
         for (int64_t c = 0; c < columns; c++)
@@ -52,8 +49,7 @@ static void spread_of(const float *rows, int64_t count, int64_t width, int64_t f
 }
 
 static lam_code spread(const float *rows, int64_t count, int64_t width, double *sum,
-                       lam_error *error)
-{
+                       lam_error *error) {
     double *of_column = malloc((size_t)width * sizeof *of_column);
     if (!of_column)
         return lam_fail(error, LAM_MEMORY, "memory for the variance of %lld columns was refused",
@@ -69,15 +65,13 @@ static lam_code spread(const float *rows, int64_t count, int64_t width, double *
 }
 
 // The strength of a latent: the mean of its values where it is active.
-static double strength_of(const double values[2])
-{
+static double strength_of(const double values[2]) {
     return values[0] > 0 ? values[1] / values[0] : 0;
 }
 
 // density, l0, dead_share and density_activation.
 static void measure_latents(const double *values, int64_t latents, int64_t count,
-                            lam_autoencoder_measures *m)
-{
+                            lam_autoencoder_measures *m) {
     double active = 0, dead = 0;
     double rarest = INFINITY, commonest = -INFINITY, weakest = INFINITY, strongest = -INFINITY;
     for (int64_t j = 0; j < latents; j++) {
@@ -106,9 +100,8 @@ static void measure_latents(const double *values, int64_t latents, int64_t count
 
 lam_code lam_measure(const lam_fit *fit, const float *rows, int64_t count, int64_t width,
                      const double *values, int64_t latents, lam_autoencoder_measures *m,
-                     lam_error *error)
-{
-    double variation;
+                     lam_error *error) {
+    double variation = 0;
     LAM_TRY(spread(rows, count, width, &variation, error));
     if (!isfinite(fit->squares) || !isfinite(variation)) {
         *m = (lam_autoencoder_measures){NAN, NAN, NAN, NAN, NAN, NAN, NAN, LAM_MEASURE_NOT_FINITE};

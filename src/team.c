@@ -1,7 +1,6 @@
 #include "team.h"
 
-static void own_all(const lam_team *team, int64_t blocks, int64_t *first, int64_t *count)
-{
+static void own_all(const lam_team *team, int64_t blocks, int64_t *first, int64_t *count) {
     (void)team;
     *first = 0;
     *count = blocks;
@@ -9,15 +8,13 @@ static void own_all(const lam_team *team, int64_t blocks, int64_t *first, int64_
 
 // All blocks are one node, the root: its sum is the sum of all.
 static lam_code sum_alone(const lam_team *team, int64_t blocks, float *parts, int64_t length,
-                          lam_error *error)
-{
+                          lam_error *error) {
     (void)team, (void)blocks, (void)parts, (void)length, (void)error;
     return LAM_OK;
 }
 
 static lam_code share_alone(const lam_team *team, int64_t blocks, double *values, int64_t length,
-                            lam_error *error)
-{
+                            lam_error *error) {
     (void)team, (void)blocks, (void)values, (void)length, (void)error;
     return LAM_OK;
 }
@@ -25,8 +22,7 @@ static lam_code share_alone(const lam_team *team, int64_t blocks, double *values
 const lam_team lam_team_alone = {own_all, sum_alone, share_alone, 0};
 
 int64_t lam_team_nodes(int64_t blocks, int64_t first, int64_t count,
-                       lam_team_node nodes[LAM_TEAM_NODES])
-{
+                       lam_team_node nodes[LAM_TEAM_NODES]) {
     int64_t found = 0, end = first + count;
     while (first < end) {
         // Grow as long as the node starts where one of twice the size does, and lies in the run.

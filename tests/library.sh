@@ -3,7 +3,8 @@
 # shellcheck shell=bash
 set -u
 export LC_ALL=C
-: "${LAMINAR:?is the program to be tested: run the tests by ctest, or say where it is}"
+LAMINAR=$(realpath -e "${LAMINAR:?must be the path of the program (ctest says it)}") || exit 1
+: "${LAMINAR_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 demo=$LAMINAR_SOURCE/jobs/demo
 
 passed=0 failed=0
@@ -159,10 +160,16 @@ END
     echo 'sae: {epochs: 1, latents: 16}' >>"$1"
 }
 
-# digest FILE: profile_sha256 as laminar info says it, which verifies it; empty if it cannot.
+# attribute FILE NAME: one of a result, as laminar info --json has it, without its quotes; nothing if
+# info does not verify the file's values.
+attribute() {
+    local all
+    all=$("$LAMINAR" info --json "$1" 2>>"$log/err") || return
+    sed -n "s/^    \"$2\": \"\{0,1\}\(.*[^\",]\)\"\{0,1\},\{0,1\}$/\1/p" <<<"$all"
+}
+
 digest() {
-    "$LAMINAR" info --json "$1" 2>>"$log/err" |
-        sed -n 's/.*"profile_sha256": *"\([0-9a-f]\{64\}\)".*/\1/p' | head -n 1
+    attribute "$1" profile_sha256
 }
 
 # --- safetensors: 8 bytes of length, that many of JSON, the data

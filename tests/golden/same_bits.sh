@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The same job gives the same values to the last bit for any number of ranks and threads, in both
+# modes and for both families; another seed or mode gives others.
+. "$(dirname "${BASH_SOURCE[0]}")/../library.sh"
+need_mpirun
+export OMP_NUM_THREADS=1
+seconds=120
+
+# sweep NAME RANKSxTHREADS JOB [OPTION...]: its digest in $result, after a look that so many worked.
+sweep() {
+    rm -f result.nc
+    ranks=${2%x*} OMP_NUM_THREADS=${2#*x} expect "$1, $2" "$LAMINAR" sweep "${@:3}" -o result.nc
+    same "$1, $2: all took part" "$2" \
+        "$(attribute result.nc ranks)x$(attribute result.nc threads_per_rank)"
+    result=$(digest result.nc)
+}
+
+# same_everywhere NAME "RANKSxTHREADS..." JOB [OPTION...]: the digest in $first.
+same_everywhere() {
+    local case
+    sweep "$1" 1x1 "${@:3}"
+    first=$result
+    for case in $2; do
+        sweep "$1" "$case" "${@:3}"
+        same "$1, $case: the same values" "$first" "$result"
+    done
+}
+
+everywhere="2x1 3x1 5x1 13x1 1x2 2x2"
+same_everywhere "standard" "$everywhere" "$demo/demo.yaml" --set sae.epochs=3
+standard=$first
+same_everywhere "published" "$everywhere" "$demo/demo.yaml" --set mode=published --set html=auto \
+    --set sae.epochs=1
+differ "the modes differ" "$standard" "$first"
+sweep "another seed" 2x1 "$demo/demo.yaml" --set sae.epochs=3 --set seed=2
+differ "seeds differ" "$standard" "$result"
+
+tiny_model model gpt_neox:3x64x4:4096:128
+cp "$demo/story.txt" text.txt
+tiny_job job.yaml 'html: article'
+same_everywhere "gpt_neox" "2x1 4x1 2x2" job.yaml --set length=100 --set sae.epochs=2
+neox=$first
+sweep "gpt_neox, another seed" 2x1 job.yaml --set length=100 --set sae.epochs=2 --set seed=2
+differ "gpt_neox, seeds differ" "$neox" "$result"
+same_everywhere "gpt_neox, published" "2x1 4x1" job.yaml --set mode=published
+differ "gpt_neox, the modes differ" "$neox" "$first"
