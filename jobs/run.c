@@ -65,6 +65,7 @@ static lam_code resolve(lam_run_state *r) {
     const lam_job *job = r->request->job;
     r->part_count = job->section_count;
     LAM_ALLOC(r->part, &r->arena, r->part_count, r->error);
+    LAM_ALLOC(r->passes, &r->arena, r->part_count, r->error);
     for (size_t i = 0; i < r->part_count; i++) {
         const lam_job_section *section = &job->section[i];
         lam_part *part = &r->part[i];
@@ -103,7 +104,6 @@ static lam_code source_of(lam_run_state *r, lam_part *part, lam_source *source) 
 // On rank 0: reads and tokenizes every text once, and takes the sequences of every profile; equal
 // ones share a pass.
 static lam_code take_sequences(lam_run_state *r) {
-    LAM_ALLOC(r->passes, &r->arena, r->part_count, r->error);
     if (r->comm->rank != 0) return LAM_OK;
     LAM_TRY(lam_result_check_output(r->request->output, r->error));
     for (size_t i = 0; i < r->part_count; i++) {
@@ -111,7 +111,8 @@ static lam_code take_sequences(lam_run_state *r) {
         lam_source source;
         LAM_TRY(source_of(r, part, &source));
         lam_sequences *taken = &r->passes[r->pass_count];
-        LAM_TRY(part->run.profile->take(&part->run, &source, taken, &r->arena, r->error));
+        if (part->run.profile->take(&part->run, &source, taken, &r->arena, r->error) != LAM_OK)
+            return part->text ? lam_fail_within(r->error, "%s", part->text->path) : r->error->code;
         for (part->pass = 0; !lam_sequences_equal(&r->passes[part->pass], taken);) part->pass++;
         r->pass_count += part->pass == r->pass_count;
     }
@@ -349,14 +350,14 @@ static lam_code write_result(lam_run_state *r) {
 static lam_code run(lam_run_state *r) {
     LAM_TRY(lam_comm_agree(r->comm, open_model(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, resolve(r), r->error));
-    LAM_TRY(lam_comm_agree(r->comm, take_sequences(r), r->error));
+    LAM_TRY(lam_comm_follow(r->comm, take_sequences(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, share_sequences(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, load(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, begin_layers(r), r->error));
     LAM_TRY(forward(r));
     for (size_t i = 0; i < r->part_count; i++)
         LAM_TRY(lam_comm_agree(r->comm, analyse(r, &r->part[i]), r->error));
-    return lam_comm_agree(r->comm, write_result(r), r->error);
+    return lam_comm_follow(r->comm, write_result(r), r->error);
 }
 
 lam_code lam_run(const lam_run_request *request, lam_error *error) {

@@ -91,6 +91,12 @@ static lam_code read_tokens(lam_texts *texts, const char *model, const lam_model
             code = LAM_MEMORY;
     }
     lam_tokens_close(&file);
+    for (int64_t i = 0; code == LAM_OK && i < item->count; i++)
+        if (item->token[i] >= config->vocabulary)
+            code = lam_fail(error, LAM_INPUT,
+                            "%s: token %u is beyond the %lld rows of the model's embedding: "
+                            "the file was made for another model",
+                            input->text, item->token[i], (long long)config->vocabulary);
     return code;
 }
 

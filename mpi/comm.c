@@ -64,6 +64,14 @@ lam_code lam_comm_agree(const lam_comm *comm, lam_code code, lam_error *error) {
     return error->code;
 }
 
+lam_code lam_comm_follow(const lam_comm *comm, lam_code code, lam_error *error) {
+    lam_error unreachable;
+    if (code == LAM_OK) error->code = LAM_OK;
+    if (lam_comm_broadcast(comm, error, sizeof *error, 0, &unreachable) != LAM_OK)
+        *error = unreachable;
+    return error->code;
+}
+
 lam_code lam_comm_broadcast(const lam_comm *comm, void *data, size_t bytes, int root,
                             lam_error *error) {
     for (size_t at = 0; at < bytes; at += PIECE) {

@@ -32,6 +32,9 @@ LAM_CHECKED lam_code lam_comm_check(int mpi_result, const char *doing, lam_error
 // text, which names that rank where it failed alone. Collective; called by failing ranks too.
 LAM_CHECKED lam_code lam_comm_agree(const lam_comm *comm, lam_code code, lam_error *error);
 
+// Closes a stage that rank 0 alone worked in: all leave with its code and text. Collective.
+LAM_CHECKED lam_code lam_comm_follow(const lam_comm *comm, lam_code code, lam_error *error);
+
 // bytes of data from root to all, in pieces that MPI's 32-bit counts allow. Collective.
 LAM_CHECKED lam_code lam_comm_broadcast(const lam_comm *comm, void *data, size_t bytes, int root,
                                         lam_error *error);

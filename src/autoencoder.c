@@ -95,6 +95,7 @@ static void lay_out(memory *room, lam_autoencoder *a, lam_autoencoder_work *w) {
 
 static lam_code check(const lam_autoencoder_options *o, lam_error *error) {
     const int64_t most = 1 << 24; // sizes whose products stay far below 2^63
+    const double most_l1 = 1e30;  // the loss is then finite where the squared error is
     if (o->width < 1 || o->width > most)
         return lam_fail(error, LAM_USAGE, "an autoencoder of width %lld: at least 1 is needed",
                         (long long)o->width);
@@ -107,8 +108,8 @@ static lam_code check(const lam_autoencoder_options *o, lam_error *error) {
     if (o->epochs < 0)
         return lam_fail(error, LAM_USAGE, "sae.epochs is %lld: it must not be negative",
                         (long long)o->epochs);
-    if (!(o->l1 >= 0) || !isfinite(o->l1))
-        return lam_fail(error, LAM_USAGE, "sae.l1 is %g: it must be 0 or more", o->l1);
+    if (!(o->l1 >= 0 && o->l1 <= most_l1))
+        return lam_fail(error, LAM_USAGE, "sae.l1 is %g: it must be 0 to %g", o->l1, most_l1);
     return lam_adam_check(&o->adam, error);
 }
 

@@ -24,7 +24,7 @@ lam_code lam_sequences_take(lam_sequences *sequences, const uint32_t *token, int
                             lam_arena *arena, lam_error *error) {
     if (count > tokens / length)
         return lam_fail(error, LAM_INPUT,
-                        "the text has %lld tokens, fewer than the %lld x %lld asked for: "
+                        "%lld tokens, fewer than the %lld x %lld asked for: "
                         "choose fewer sequences, a smaller length or a longer text",
                         (long long)tokens, (long long)count, (long long)length);
     int64_t *gap;

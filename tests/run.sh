@@ -39,9 +39,10 @@ function skip(what) { skipped++; print "skipped: " what ":" reason }
 /^\t\t<skipped message="SKIP_RETURN_CODE/ { failed--; script = 1 }
 /^\t<\/testcase>/ { if (script) skip(name) }
 /^\t*<\/?(skipped|failure|testcase)/ { next }
-/^\[ RUN  / { reason = ""; next }
-/^\[  SKIPPED \] [A-Za-z_]/ { if (!seen[name, $4]++) skip(name " " $4); next }
-{ gsub(/<\/?system-out>|^\t+|^skipped: /, ""); if ($0) reason = reason " " $0 }
+{ gsub(/\t*<\/?system-out>|^skipped: /, "") }
+/^\[ RUN  / { reason = "" }
+/^\[  SKIPPED \] [A-Za-z_]/ { if (!seen[name, $4]++) skip(name " " $4) }
+!/^\[/ && NF { reason = reason " " $0 }
 END { print passed + 0, failed + 0, skipped + 0 }'
 
 # run PRESET [OPTION...]: builds it with these options of CMake and runs its tests. Its status says

@@ -57,6 +57,17 @@ static void test_agree(void **state) {
         }
 }
 
+// Rank 0's word counts, whatever the others bring.
+static void test_follow(void **state) {
+    (void)state;
+    lam_error error = {0};
+    lam_code mine = comm.rank == 0 ? LAM_OK : LAM_IO;
+    assert_int_equal(lam_comm_follow(&comm, mine, &error), LAM_OK);
+    mine = comm.rank == 0 ? lam_fail(&error, LAM_INPUT, "page.html is empty") : LAM_OK;
+    assert_int_equal(lam_comm_follow(&comm, mine, &error), LAM_INPUT);
+    assert_string_equal(error.text, "page.html is empty");
+}
+
 static void test_broadcast(void **state) {
     (void)state;
     lam_error error;
@@ -222,10 +233,10 @@ int main(int argc, char **argv) {
     lam_error error;
     if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),    cmocka_unit_test(test_agree),
-        cmocka_unit_test(test_broadcast), cmocka_unit_test(test_collect),
-        cmocka_unit_test(test_pipeline),  cmocka_unit_test(test_pipeline_failure),
-        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_layout),           cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_follow),           cmocka_unit_test(test_broadcast),
+        cmocka_unit_test(test_collect),          cmocka_unit_test(test_pipeline),
+        cmocka_unit_test(test_pipeline_failure), cmocka_unit_test(test_progress),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     lam_comm_destroy(&comm);

@@ -1,4 +1,5 @@
-// ranks: 1 2
+// ranks: 2
+// seconds: 600
 // The whole sae profile of the demo model on a shared page against a plain PyTorch run of the same
 // (golden/demo): its random start is another, so final density and MSE are compared within 3%.
 #include <math.h>

@@ -58,7 +58,7 @@ static void test_to_people(void **state) {
     expect(text, "  by         2 ranks x 1 thread\n");
     expect(text, "  seconds    load: 0.1\n             forward: 2.5\n");
     expect(text, "  profile_sha256, verified:\n");
-    expect(text, "\nsae: site mlp_out, latents 512, l1 0.001\n");
+    expect(text, "\nsae\n  l1 0.001, latents 512, site mlp_out\n");
     expect(text, "\ntuning/qkv\n");
     expect(text, "  mse                            0.5       6.5      11.5  11233.566788\n");
     expect(text, "1 of 12 missing\n");
@@ -141,7 +141,7 @@ static void test_altered_values(void **state) {
     expect(error.text, here->path);
     expect(error.text, "are not those it was written with");
     expect(text, "NOT VERIFIED");
-    expect(text, "\nsae:"); // all is said nevertheless
+    expect(text, "\nsae\n"); // all is said nevertheless
     free(text);
     text = say(lam_info_result_json, here->path, &code, &error);
     assert_int_equal(code, LAM_INPUT);

@@ -108,7 +108,7 @@ static void test_the_root(void **state) {
     assert_int_equal(complete, 1);
     nc_type type;
     assert_int_equal(nc_inq_atttype(root, NC_GLOBAL, "ranks", &type), NC_NOERR);
-    assert_int_equal(type, NC_INT64);
+    assert_int_equal(type, NC_INT);
     assert_int_equal(nc_inq_atttype(root, NC_GLOBAL, "l1", &type), NC_NOERR);
     assert_int_equal(type, NC_DOUBLE);
     assert_int_equal(nc_inq_varid(root, "layer", &variable), NC_NOERR);

@@ -1,0 +1,146 @@
+#include "similarity.h"
+
+#include "arena.h"
+#include "vector.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdbool.h>
+
+// A tile of sums stays in registers while the columns pass; a block of strips stays in cache while
+// the rows pass.
+enum { TILE_ROWS = 6, STRIP = 8, STRIPS = 8, BLOCK = STRIP * STRIPS };
+
+// A row that varies less than this, against its largest value, is taken for constant: so much a
+// mean in double precision may be off.
+static const double least_variation = 1e-13;
+
+LAM_VECTORISED
+static double largest_of(const double *x, int64_t width) {
+    double largest = 0;
+#pragma omp simd reduction(max : largest)
+    for (int64_t i = 0; i < width; i++) largest = fabs(x[i]) > largest ? fabs(x[i]) : largest;
+    return largest;
+}
+
+LAM_VECTORISED
+static double sum_of(const double *x, int64_t width) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < width; i++) sum += x[i];
+    return sum;
+}
+
+LAM_VECTORISED
+static double squares_of(const double *x, int64_t width) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < width; i++) sum += x[i] * x[i];
+    return sum;
+}
+
+// Makes the row's length 1, after centring it if that is asked for; or all of it 0, and false,
+// where it has no direction. Scaled by its largest value first, so that no square overflows or
+// vanishes.
+static bool direct(double *x, int64_t width, bool centred) {
+    const double scale = largest_of(x, width);
+    double length = 0;
+    if (scale > 0) {
+        for (int64_t i = 0; i < width; i++) x[i] /= scale;
+        const double mean = centred ? sum_of(x, width) / (double)width : 0;
+        for (int64_t i = 0; i < width; i++) x[i] -= mean;
+        if (!centred || largest_of(x, width) > least_variation) length = sqrt(squares_of(x, width));
+    }
+    for (int64_t i = 0; i < width; i++) x[i] = length > 0 ? x[i] / length : 0;
+    return length > 0;
+}
+
+// out[r][c] = sum over k of row[r][k] * strip[k][c]
+LAM_VECTORISED
+static void dot_tile(const double *const row[TILE_ROWS], const double *restrict strip,
+                     int64_t width, double out[TILE_ROWS][STRIP]) {
+    double sum[TILE_ROWS][STRIP] = {0};
+    for (int64_t k = 0; k < width; k++)
+        for (int r = 0; r < TILE_ROWS; r++)
+#pragma omp simd
+            for (int c = 0; c < STRIP; c++) sum[r][c] += row[r][k] * strip[k * STRIP + c];
+    for (int r = 0; r < TILE_ROWS; r++)
+        for (int c = 0; c < STRIP; c++) out[r][c] = sum[r][c];
+}
+
+// out[r][c] = root of the sum over k of (row[r][k] - strip[k][c])^2. Not by dot products: near rows
+// would lose half their digits.
+LAM_VECTORISED
+static void distance_tile(const double *const row[TILE_ROWS], const double *restrict strip,
+                          int64_t width, double out[TILE_ROWS][STRIP]) {
+    double sum[TILE_ROWS][STRIP] = {0};
+    for (int64_t k = 0; k < width; k++)
+        for (int r = 0; r < TILE_ROWS; r++)
+#pragma omp simd
+            for (int c = 0; c < STRIP; c++) {
+                const double difference = row[r][k] - strip[k * STRIP + c];
+                sum[r][c] += difference * difference;
+            }
+    for (int r = 0; r < TILE_ROWS; r++)
+        for (int c = 0; c < STRIP; c++) out[r][c] = sqrt(sum[r][c]);
+}
+
+typedef struct similarity_call {
+    lam_similarity_kind kind;
+    const double *x; // [rows, width]
+    int64_t rows, width;
+    double *pairs;
+} similarity_call;
+
+// packed [STRIPS, width, STRIP] = rows first .. first + BLOCK - 1, those there are, else 0.
+static void pack(const similarity_call *call, int64_t first, double *packed) {
+    for (int64_t j = 0; j < BLOCK; j++) {
+        double *to = packed + j / STRIP * STRIP * call->width + j % STRIP;
+        const double *from = call->x + (first + j) * call->width;
+        for (int64_t k = 0; k < call->width; k++)
+            to[k * STRIP] = first + j < call->rows ? from[k] : 0;
+    }
+}
+
+// The pairs (i .. i + TILE_ROWS - 1, j .. j + STRIP - 1) that there are.
+static void tile(const similarity_call *call, int64_t i, int64_t j, const double *strip) {
+    const double *row[TILE_ROWS];
+    double value[TILE_ROWS][STRIP];
+    for (int64_t r = 0; r < TILE_ROWS; r++)
+        row[r] = call->x + (i + r < call->rows ? i + r : call->rows - 1) * call->width;
+    (call->kind == LAM_EUCLIDEAN ? distance_tile : dot_tile)(row, strip, call->width, value);
+    for (int64_t r = 0; r < TILE_ROWS && i + r < call->rows; r++)
+        for (int64_t c = 0; c < STRIP && j + c < call->rows; c++)
+            if (i + r < j + c) call->pairs[lam_pair_row(call->rows, i + r) + j + c] = value[r][c];
+}
+
+// All pairs whose second row is among first .. first + BLOCK - 1.
+static void block(const similarity_call *call, int64_t first, double *packed) {
+    pack(call, first, packed);
+    const int64_t end = first + BLOCK < call->rows ? first + BLOCK : call->rows;
+    for (int64_t i = 0; i < end - 1; i += TILE_ROWS)
+        for (int64_t j = first; j < end; j += STRIP)
+            if (i < j + STRIP - 1) tile(call, i, j, packed + (j - first) * call->width);
+}
+
+lam_code lam_similarity(lam_similarity_kind kind, double *x, int64_t rows, int64_t width,
+                        double *pairs, int64_t *undirected, lam_error *error) {
+    lam_arena scratch = {0};
+    int64_t without = 0;
+    double *packed = lam_arena_alloc(
+        &scratch, (size_t)omp_get_max_threads() * BLOCK * (size_t)width, sizeof *packed, error);
+    if (!packed) return LAM_MEMORY;
+    if (kind != LAM_EUCLIDEAN) {
+#pragma omp parallel for schedule(static) reduction(+ : without)
+        for (int64_t i = 0; i < rows; i++)
+            without += !direct(x + i * width, width, kind == LAM_CORRELATION);
+    }
+    const similarity_call call = {kind, x, rows, width, pairs};
+    const int64_t blocks = (rows + BLOCK - 1) / BLOCK;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t b = blocks - 1; b >= 0; b--) // the last ones are the longest
+        block(&call, b * BLOCK, packed + omp_get_thread_num() * BLOCK * width);
+    lam_arena_destroy(&scratch);
+    *undirected = without;
+    return LAM_OK;
+}

@@ -1,0 +1,341 @@
+// The standard autoencoder gives the same bits for any number of threads and ranks, interrupted or
+// not.
+#include "autoencoder_fixture.h"
+
+#include <pthread.h>
+
+enum { WIDTH = 70, LATENTS = 1600, ROWS = 1300, BATCH = 600, EPOCHS = 2, SEED = 11, LAYER = 2 };
+
+enum { STRIDE = (WIDTH + LAM_COLUMN_TILE - 1) / LAM_COLUMN_TILE * LAM_COLUMN_TILE };
+
+typedef struct weights {
+    float encoder[LATENTS][STRIDE], decoder[LATENTS][STRIDE];
+    float encoder_bias[LATENTS], decoder_bias[STRIDE];
+} weights;
+
+// All that a training leaves.
+typedef struct outcome {
+    weights *weights;
+    curve_memory curves;
+    lam_autoencoder_measures measures;
+} outcome;
+
+static lam_autoencoder_options options_of(void) {
+    lam_autoencoder_options options = lam_autoencoder_defaults(WIDTH);
+    options.latents = LATENTS, options.batch = BATCH, options.epochs = EPOCHS;
+    return options;
+}
+
+static void make_room(outcome *all) {
+    *all = (outcome){.weights = calloc(1, sizeof(weights))};
+}
+
+// Puts the weights of this rank's latents where they belong among all; the rest is left alone.
+static void collect(const lam_autoencoder *a, weights *all) {
+    const int64_t first = a->first_block * LAM_LATENT_BLOCK;
+    const size_t own = (size_t)a->own_latents;
+    memcpy(all->encoder[first], a->encoder, own * sizeof all->encoder[0]);
+    memcpy(all->decoder[first], a->decoder, own * sizeof all->decoder[0]);
+    memcpy(all->encoder_bias + first, a->encoder_bias.value, own * sizeof(float));
+    memcpy(all->decoder_bias, a->decoder_bias.value, sizeof all->decoder_bias);
+}
+
+static bool equal(const outcome *a, const outcome *b) {
+    return !memcmp(a->weights, b->weights, sizeof *a->weights) &&
+           !memcmp(a->curves.values, b->curves.values, sizeof a->curves.values) &&
+           a->curves.curves.last_loss == b->curves.curves.last_loss &&
+           a->curves.curves.status == b->curves.curves.status &&
+           !memcmp(&a->measures, &b->measures, sizeof a->measures);
+}
+
+// Trains as a rank of team and puts its part into all.
+static void run(const lam_team *team, const float *rows, const lam_autoencoder_progress *progress,
+                outcome *all) {
+    lam_arena arena = {0};
+    lam_error error;
+    const lam_autoencoder_options options = options_of();
+    lam_autoencoder *a;
+    succeed(lam_autoencoder_create(&a, &options, team, &arena, &error), &error);
+    assert_int_equal(arena.used, lam_autoencoder_bytes(&options, team, omp_get_max_threads()));
+    lam_autoencoder_start(a, rows, ROWS, SEED, LAYER);
+    // Two of three blocks begin sparse, the others dense.
+    for (int64_t j = 0; j < a->own_latents; j++)
+        a->encoder_bias.value[j] = (a->first_block + j / LAM_LATENT_BLOCK) % 3 ? -1.3f : 0;
+    lam_autoencoder_curves *curves = make_curves(&all->curves);
+    do
+        succeed(lam_autoencoder_train(a, rows, ROWS, SEED, LAYER, progress, curves, &error),
+                &error);
+    while (curves->status == LAM_AUTOENCODER_STOPPED);
+    assert_int_equal(curves->status, LAM_AUTOENCODER_TRAINED);
+    assert_int_equal(a->position.epoch, EPOCHS);
+    succeed(lam_autoencoder_measure(a, rows, ROWS, &all->measures, &error), &error);
+    collect(a, all->weights);
+    lam_arena_destroy(&arena);
+}
+
+static outcome run_alone(const float *rows, int threads, const lam_autoencoder_progress *progress) {
+    outcome all;
+    make_room(&all);
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    run(&lam_team_alone, rows, progress, &all);
+    omp_set_num_threads(before);
+    return all;
+}
+
+// The bits would be worth little if nothing were learnt, or all blocks were computed alike.
+static void check_sense(const outcome *all) {
+    const double *loss = all->curves.values[0];
+    assert_true(loss[1] < loss[0]);
+    assert_true(all->measures.density > 0.1 && all->measures.density < 0.4);
+    assert_int_equal(all->measures.flags, 0);
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    float *rows = make_rows(ROWS, WIDTH, 1);
+    outcome one = run_alone(rows, 1, NULL);
+    check_sense(&one);
+    for (int threads = 2; threads <= 5; threads++) {
+        outcome more = run_alone(rows, threads, NULL);
+        assert_true(equal(&one, &more));
+        free(more.weights);
+    }
+    free(one.weights);
+    free(rows);
+}
+
+static bool stop_always(void *state, const lam_autoencoder_position *position) {
+    ++*(int *)state;
+    assert_true(position->epoch <= EPOCHS && position->batch <= (ROWS + BATCH - 1) / BATCH);
+    return false;
+}
+
+static void test_stops_and_goes_on(void **state) {
+    (void)state;
+    float *rows = make_rows(ROWS, WIDTH, 1);
+    int calls = 0;
+    lam_autoencoder_progress progress = {stop_always, &calls};
+    outcome whole = run_alone(rows, 2, NULL), pieces = run_alone(rows, 2, &progress);
+    assert_int_equal(calls, EPOCHS * 3);
+    assert_true(equal(&whole, &pieces));
+    free(whole.weights);
+    free(pieces.weights);
+    free(rows);
+}
+
+static void test_seed_and_layer_matter(void **state) {
+    (void)state;
+    float *rows = make_rows(20, WIDTH, 1);
+    lam_arena arena = {0};
+    lam_autoencoder_options options = options_of();
+    lam_autoencoder *a = make_autoencoder(&options, &arena), *b = make_autoencoder(&options, &arena);
+    const size_t bytes = (size_t)(LATENTS * a->stride) * sizeof(float);
+    lam_autoencoder_start(a, rows, 20, 1, 0);
+    lam_autoencoder_start(b, rows, 20, 1, 0);
+    assert_memory_equal(a->encoder, b->encoder, bytes);
+    assert_memory_equal(a->encoder, a->decoder, bytes);
+    lam_autoencoder_start(b, rows, 20, 2, 0);
+    assert_memory_not_equal(a->encoder, b->encoder, bytes);
+    lam_autoencoder_start(b, rows, 20, 1, 1);
+    assert_memory_not_equal(a->encoder, b->encoder, bytes);
+    double sum = 0;
+    for (int64_t i = 0; i < LATENTS * a->stride; i++)
+        sum += (double)a->encoder[i] * (double)a->encoder[i];
+    assert_near("variance", 0, sum / (LATENTS * WIDTH), 1.0 / WIDTH, 0.02 / WIDTH);
+    free(rows);
+    lam_arena_destroy(&arena);
+}
+
+// ---------------------------------------------------------------- ranks, played by threads
+
+typedef struct crew {
+    int ranks;
+    bool differ;
+    pthread_barrier_t barrier;
+    struct rank *rank;
+} crew;
+
+typedef struct rank {
+    crew *crew;
+    int number;
+    const float *rows;
+    outcome *all;
+    void *shown; // what the others may look at between two barriers
+    pthread_t thread;
+} rank;
+
+static void own_share(const lam_team *team, int64_t blocks, int64_t *first, int64_t *count) {
+    const rank *r = team->state;
+    *first = blocks * r->number / r->crew->ranks;
+    *count = blocks * (r->number + 1) / r->crew->ranks - *first;
+}
+
+// The array of the node first .. first + count - 1, if some rank has it.
+static const float *node_of(const crew *c, int64_t blocks, int64_t first, int64_t count,
+                            int64_t length) {
+    for (int i = 0; i < c->ranks; i++) {
+        lam_team team = {.state = &c->rank[i]};
+        lam_team_node nodes[LAM_TEAM_NODES];
+        int64_t own_first, own_count;
+        own_share(&team, blocks, &own_first, &own_count);
+        int64_t found = lam_team_nodes(blocks, own_first, own_count, nodes);
+        for (int64_t n = 0; n < found; n++)
+            if (nodes[n].first == first && nodes[n].count == count)
+                return (const float *)c->rank[i].shown + n * length;
+    }
+    return NULL;
+}
+
+// out [length] = the sum of a node of the given size at first.
+static void sum_node(const crew *c, int64_t blocks, int64_t first, int64_t size, int64_t length,
+                     float *out) {
+    const int64_t count = size < blocks - first ? size : blocks - first;
+    const float *known = node_of(c, blocks, first, count, length);
+    if (known) {
+        memcpy(out, known, (size_t)length * sizeof *out);
+        return;
+    }
+    assert_true(size > 1);
+    sum_node(c, blocks, first, size / 2, length, out);
+    if (first + size / 2 >= blocks) return;
+    float *right = malloc((size_t)length * sizeof *right);
+    sum_node(c, blocks, first + size / 2, size / 2, length, right);
+    for (int64_t i = 0; i < length; i++) out[i] += right[i];
+    free(right);
+}
+
+static lam_code sum_crew(const lam_team *team, int64_t blocks, float *parts, int64_t length,
+                         lam_error *error) {
+    (void)error;
+    rank *r = team->state;
+    int64_t size = 1;
+    while (size < blocks) size *= 2;
+    float *total = malloc((size_t)length * sizeof *total);
+    r->shown = parts;
+    pthread_barrier_wait(&r->crew->barrier);
+    sum_node(r->crew, blocks, 0, size, length, total);
+    pthread_barrier_wait(&r->crew->barrier);
+    memcpy(parts, total, (size_t)length * sizeof *total);
+    free(total);
+    return LAM_OK;
+}
+
+static lam_code share_crew(const lam_team *team, int64_t blocks, double *values, int64_t length,
+                           lam_error *error) {
+    (void)error;
+    rank *r = team->state;
+    r->shown = values;
+    pthread_barrier_wait(&r->crew->barrier);
+    for (int i = 0; i < r->crew->ranks; i++) {
+        if (i == r->number) continue;
+        lam_team other = {.state = &r->crew->rank[i]};
+        int64_t first, count;
+        own_share(&other, blocks, &first, &count);
+        memcpy(values + first * length, (double *)r->crew->rank[i].shown + first * length,
+               (size_t)(count * length) * sizeof *values);
+    }
+    pthread_barrier_wait(&r->crew->barrier);
+    return LAM_OK;
+}
+
+// Ranks put what they have together one after the other. Each must have the same curves and measures.
+static void join(rank *r, const outcome *mine) {
+    for (int i = 0; i < r->crew->ranks; i++) {
+        if (i == r->number) {
+            lam_team team = {.state = r};
+            int64_t first, count;
+            own_share(&team, (LATENTS + LAM_LATENT_BLOCK - 1) / LAM_LATENT_BLOCK, &first, &count);
+            const int64_t from = first * LAM_LATENT_BLOCK, to = (first + count) * LAM_LATENT_BLOCK;
+            for (int64_t j = from; j < to && j < LATENTS; j++) {
+                memcpy(r->all->weights->encoder[j], mine->weights->encoder[j], STRIDE * 4);
+                memcpy(r->all->weights->decoder[j], mine->weights->decoder[j], STRIDE * 4);
+                r->all->weights->encoder_bias[j] = mine->weights->encoder_bias[j];
+            }
+            memcpy(r->all->weights->decoder_bias, mine->weights->decoder_bias, STRIDE * 4);
+            if (i && (memcmp(r->all->curves.values, mine->curves.values,
+                             sizeof mine->curves.values) ||
+                      memcmp(&r->all->measures, &mine->measures, sizeof mine->measures)))
+                r->crew->differ = true;
+            r->all->curves = mine->curves;
+            r->all->measures = mine->measures;
+        }
+        pthread_barrier_wait(&r->crew->barrier);
+    }
+}
+
+static void *run_rank(void *argument) {
+    rank *r = argument;
+    lam_team team = {own_share, sum_crew, share_crew, r};
+    omp_set_num_threads(1);
+    outcome mine;
+    make_room(&mine);
+    run(&team, r->rows, NULL, &mine);
+    join(r, &mine);
+    free(mine.weights);
+    return NULL;
+}
+
+static void check_crew(int ranks, const float *rows, const outcome *alone) {
+    outcome all;
+    make_room(&all);
+    crew c = {.ranks = ranks, .rank = calloc((size_t)ranks, sizeof(rank))};
+    pthread_barrier_init(&c.barrier, NULL, (unsigned)ranks);
+    for (int i = 0; i < ranks; i++) {
+        c.rank[i] = (rank){.crew = &c, .number = i, .rows = rows, .all = &all};
+        if (i) pthread_create(&c.rank[i].thread, NULL, run_rank, &c.rank[i]);
+    }
+    // Here as the first rank: a failed assertion must leave by this thread.
+    const int before = omp_get_max_threads();
+    run_rank(&c.rank[0]);
+    omp_set_num_threads(before);
+    for (int i = 1; i < ranks; i++) pthread_join(c.rank[i].thread, NULL);
+    assert_false(c.differ);
+    assert_true(equal(alone, &all));
+    pthread_barrier_destroy(&c.barrier);
+    free(c.rank);
+    free(all.weights);
+}
+
+// 7 blocks over 1 to 9 ranks: halves of nodes, whole nodes, and ranks that own nothing.
+static void test_ranks(void **state) {
+    (void)state;
+    float *rows = make_rows(ROWS, WIDTH, 1);
+    outcome alone = run_alone(rows, 2, NULL);
+    static const int ranks[] = {1, 2, 3, 5, 9};
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) check_crew(ranks[i], rows, &alone);
+    free(alone.weights);
+    free(rows);
+}
+
+static void test_nodes(void **state) {
+    (void)state;
+    for (int64_t blocks = 1; blocks <= 40; blocks++)
+        for (int64_t first = 0; first <= blocks; first++)
+            for (int64_t count = 0; first + count <= blocks; count++) {
+                lam_team_node nodes[LAM_TEAM_NODES];
+                const int64_t found = lam_team_nodes(blocks, first, count, nodes);
+                int64_t next = first;
+                for (int64_t n = 0; n < found; n++) {
+                    assert_int_equal(nodes[n].first, next);
+                    next += nodes[n].count;
+                    int64_t size = 1; // of the node, were all its blocks there
+                    while (size < nodes[n].count) size *= 2;
+                    assert_int_equal(nodes[n].first % size, 0);
+                    if (size > nodes[n].count) assert_int_equal(next, blocks);
+                }
+                assert_int_equal(next, first + count);
+                if (count == blocks) assert_int_equal(found, 1);
+            }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_stops_and_goes_on),
+        cmocka_unit_test(test_seed_and_layer_matter),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_nodes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
