@@ -235,8 +235,8 @@ static lam_code train_epoch(lam_autoencoder *a, const float *rows, int64_t count
     return LAM_OK;
 }
 
-lam_code lam_curves_begin(lam_autoencoder_curves *curves, int64_t rows, int64_t first, int64_t epochs,
-                          lam_error *error) {
+lam_code lam_curves_begin(lam_autoencoder_curves *curves, int64_t rows, int64_t first,
+                          int64_t epochs, lam_error *error) {
     if (rows < 1)
         return lam_fail(error, LAM_INPUT,
                         "there are no activations to train an autoencoder on: give a longer text");

@@ -278,8 +278,8 @@ lam_code lam_published_train(lam_published *p, const float *rows, int64_t count,
             curves->mse[at->epoch] = trace.mse;
             curves->density[at->epoch] = trace.density;
             at->epoch++;
-            stopped = progress && !progress->step(progress->state, at) &&
-                      at->epoch < p->options.epochs;
+            stopped =
+                progress && !progress->step(progress->state, at) && at->epoch < p->options.epochs;
         }
         if (stopped) {
             curves->status = LAM_AUTOENCODER_STOPPED;

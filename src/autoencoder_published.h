@@ -52,9 +52,9 @@ LAM_CHECKED lam_code lam_published_create(lam_published **published,
 // seed and layer alone.
 void lam_published_start(lam_published *published, uint64_t seed, uint16_t layer);
 
-// One step on all of rows [count, width]; trace as lam_autoencoder_step. progress may be NULL; it is
-// called between pieces of rows, and where it says stop, nothing has changed and *stopped is true.
-// The position's epoch is the caller's to advance.
+// One step on all of rows [count, width]; trace as lam_autoencoder_step. progress may be NULL; it
+// is called between pieces of rows, and where it says stop, nothing has changed and *stopped is
+// true. The position's epoch is the caller's to advance.
 LAM_CHECKED lam_code lam_published_step(lam_published *published, const float *rows, int64_t count,
                                         const lam_autoencoder_progress *progress,
                                         lam_autoencoder_trace *trace, bool *stopped,

@@ -96,9 +96,9 @@ typedef struct similarity_call {
 static void pack(const similarity_call *call, int64_t first, double *packed) {
     for (int64_t j = 0; j < BLOCK; j++) {
         double *to = packed + j / STRIP * STRIP * call->width + j % STRIP;
-        const double *from = call->x + (first + j) * call->width;
-        for (int64_t k = 0; k < call->width; k++)
-            to[k * STRIP] = first + j < call->rows ? from[k] : 0;
+        const bool there = first + j < call->rows;
+        const double *from = call->x + (there ? first + j : 0) * call->width;
+        for (int64_t k = 0; k < call->width; k++) to[k * STRIP] = there ? from[k] : 0;
     }
 }
 

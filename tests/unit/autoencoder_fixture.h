@@ -1,5 +1,5 @@
-// What the tests of the autoencoders share: rows like a layer's activations, golden tensors, and the
-// loss and its gradient in double precision by plain loops.
+// What the tests of the autoencoders share: rows like a layer's activations, golden tensors, and
+// the loss and its gradient in double precision by plain loops.
 #ifndef LAM_AUTOENCODER_FIXTURE_H
 #define LAM_AUTOENCODER_FIXTURE_H
 

@@ -209,29 +209,21 @@ typedef enum paths { PRODUCTS, LISTS, BOTH } paths;
 typedef struct shape {
     int64_t width, latents, count;
     double sparse_share;
-    float bias; // of the encoder: the lower, the fewer latents are active
+    float bias;  // of the encoder: the lower, the fewer latents are active
     paths paths; // that the batch takes
 } shape;
 
-// Widths and latents that fill tiles, parts and blocks and that do not; batches of one row, less than
-// a piece, and several pieces; lists, products, and both in one batch.
+// Widths and latents that fill tiles, parts and blocks and that do not; batches of one row, less
+// than a piece, and several pieces; lists, products, and both in one batch.
 static const shape shapes[] = {
-    {24, 64, 32, 0, 0, PRODUCTS},
-    {24, 64, 32, 1, -0.6f, LISTS},
-    {1, 1, 1, 0, 0, PRODUCTS},
-    {7, 3, 5, 1, -0.5f, LISTS},
-    {64, 256, 512, 0, 0, PRODUCTS},
-    {64, 256, 512, 1, -1, LISTS},
-    {130, 300, 33, 0, 0, PRODUCTS},
-    {130, 300, 33, 1, -1, LISTS},
-    {37, 700, 530, 0, -0.5f, PRODUCTS},
-    {37, 700, 530, 1, -0.9f, LISTS},
-    {192, 513, 16, 1, -1, LISTS},
-    {450, 40, 17, 0, 0, PRODUCTS},
-    {450, 40, 17, 1, -1, LISTS},
-    {20, 800, 700, 0.28, -0.6f, BOTH},
-    {80, 300, 1100, 0.27, -0.6f, BOTH},
-    {16, 2000, 40, 0.2, -0.55f, BOTH},
+    {24, 64, 32, 0, 0, PRODUCTS},       {24, 64, 32, 1, -0.6f, LISTS},
+    {1, 1, 1, 0, 0, PRODUCTS},          {7, 3, 5, 1, -0.5f, LISTS},
+    {64, 256, 512, 0, 0, PRODUCTS},     {64, 256, 512, 1, -1, LISTS},
+    {130, 300, 33, 0, 0, PRODUCTS},     {130, 300, 33, 1, -1, LISTS},
+    {37, 700, 530, 0, -0.5f, PRODUCTS}, {37, 700, 530, 1, -0.9f, LISTS},
+    {192, 513, 16, 1, -1, LISTS},       {450, 40, 17, 0, 0, PRODUCTS},
+    {450, 40, 17, 1, -1, LISTS},        {20, 800, 700, 0.28, -0.6f, BOTH},
+    {80, 300, 1100, 0.27, -0.6f, BOTH}, {16, 2000, 40, 0.2, -0.55f, BOTH},
 };
 
 static paths paths_of(const lam_autoencoder *a) {
@@ -348,8 +340,8 @@ static void test_lists_and_products_agree(void **state) {
     assert_true(memory[0].curves.density[2] > 0.02 && memory[0].curves.density[2] < 0.3);
     for (int i = 1; i < 3; i++) {
         assert_all_near("loss", 3, memory[i].curves.loss, memory[0].curves.loss, 1e-5);
-        // Where a gradient is nearly 0, Adam's first steps turn its rounding into whole steps of 1e-3:
-        // a few weights differ by one or two of them.
+        // Where a gradient is nearly 0, Adam's first steps turn its rounding into whole steps of
+        // 1e-3: a few weights differ by one or two of them.
         assert_all_near("W_enc", s.latents * s.width, p[i].encoder, p[0].encoder, 5e-3);
         assert_all_near("W_dec", s.latents * s.width, p[i].decoder, p[0].decoder, 5e-3);
     }

@@ -62,9 +62,7 @@ static void run(const lam_team *team, const float *rows, const lam_autoencoder_p
     for (int64_t j = 0; j < a->own_latents; j++)
         a->encoder_bias.value[j] = (a->first_block + j / LAM_LATENT_BLOCK) % 3 ? -1.3f : 0;
     lam_autoencoder_curves *curves = make_curves(&all->curves);
-    do
-        succeed(lam_autoencoder_train(a, rows, ROWS, SEED, LAYER, progress, curves, &error),
-                &error);
+    do succeed(lam_autoencoder_train(a, rows, ROWS, SEED, LAYER, progress, curves, &error), &error);
     while (curves->status == LAM_AUTOENCODER_STOPPED);
     assert_int_equal(curves->status, LAM_AUTOENCODER_TRAINED);
     assert_int_equal(a->position.epoch, EPOCHS);
@@ -129,7 +127,8 @@ static void test_seed_and_layer_matter(void **state) {
     float *rows = make_rows(20, WIDTH, 1);
     lam_arena arena = {0};
     lam_autoencoder_options options = options_of();
-    lam_autoencoder *a = make_autoencoder(&options, &arena), *b = make_autoencoder(&options, &arena);
+    lam_autoencoder *a = make_autoencoder(&options, &arena),
+                    *b = make_autoencoder(&options, &arena);
     const size_t bytes = (size_t)(LATENTS * a->stride) * sizeof(float);
     lam_autoencoder_start(a, rows, 20, 1, 0);
     lam_autoencoder_start(b, rows, 20, 1, 0);
@@ -239,7 +238,8 @@ static lam_code share_crew(const lam_team *team, int64_t blocks, double *values,
     return LAM_OK;
 }
 
-// Ranks put what they have together one after the other. Each must have the same curves and measures.
+// Ranks put what they have together one after the other. Each must have the same curves and
+// measures.
 static void join(rank *r, const outcome *mine) {
     for (int i = 0; i < r->crew->ranks; i++) {
         if (i == r->number) {
@@ -253,9 +253,9 @@ static void join(rank *r, const outcome *mine) {
                 r->all->weights->encoder_bias[j] = mine->weights->encoder_bias[j];
             }
             memcpy(r->all->weights->decoder_bias, mine->weights->decoder_bias, STRIDE * 4);
-            if (i && (memcmp(r->all->curves.values, mine->curves.values,
-                             sizeof mine->curves.values) ||
-                      memcmp(&r->all->measures, &mine->measures, sizeof mine->measures)))
+            if (i &&
+                (memcmp(r->all->curves.values, mine->curves.values, sizeof mine->curves.values) ||
+                 memcmp(&r->all->measures, &mine->measures, sizeof mine->measures)))
                 r->crew->differ = true;
             r->all->curves = mine->curves;
             r->all->measures = mine->measures;
