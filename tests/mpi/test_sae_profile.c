@@ -1,7 +1,8 @@
 // ranks: 2
 // seconds: 600
 // The whole sae profile of the demo model on a shared page against a plain PyTorch run of the same
-// (golden/demo): its random start is another, so final density and MSE are compared within 3%.
+// (golden/demo). Its random start is another, so final density and MSE are compared as means over
+// the layers.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +18,9 @@
 #include "src/log.h"
 #include "tests/unit/fixture.h"
 
-static const double bound = 0.03; // relative, of the mean over layers and of each layer
+// Relative. In a single layer three seeds of the reference itself are up to 7.5% apart (MSE of
+// layer 5, standard), so that a layer by itself is only held to be of the right size.
+static const double bound = 0.03, layer_bound = 0.1;
 
 static lam_comm comm;
 
@@ -57,13 +60,13 @@ static void compare(const lam_group *group, const lam_safetensors *golden, const
     assert_true(tensor && found >= 0);
     const double *want = tensor->data, *got = group->data[found];
     int64_t layers = tensor->shape[0];
-    for (int64_t l = 0; l < layers; l++) {
-        if (fabs(got[l] / want[l] - 1) > bound)
+    for (int64_t l = 0; l < layers; l++)
+        if (!(fabs(got[l] / want[l] - 1) <= layer_bound))
             fail_msg("%s of layer %lld is %.6g, the reference has %.6g", name, (long long)l, got[l],
                      want[l]);
-    }
     print_message("%s: mean over layers %.6g, reference %.6g\n", name, mean_of(got, layers),
                   mean_of(want, layers));
+    assert_true(fabs(mean_of(got, layers) / mean_of(want, layers) - 1) <= bound);
 }
 
 static void compare_mode(const char *mode) {
