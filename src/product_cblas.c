@@ -3,6 +3,13 @@
 #include <cblas.h>
 #include <limits.h>
 
+// OpenBLAS, where that is the library: the threads are ours, each with a block of its own.
+extern void openblas_set_num_threads(int threads) __attribute__((weak));
+
+__attribute__((constructor)) static void use_one_thread(void) {
+    if (openblas_set_num_threads) openblas_set_num_threads(1);
+}
+
 lam_code lam_product_block(const lam_product *p) {
     const int64_t sizes[] = {p->m, p->n, p->k, p->a_stride, p->b_stride, p->c_stride};
     for (int i = 0; i < 6; i++)
