@@ -68,13 +68,14 @@ listing() {
 
 # run COMMAND...: its output in $log/out and $log/err, its status, or those of all ranks, in
 # $statuses. With ranks=N before it, it runs on N ranks, each of which must end by itself: mpirun is
-# told that all went well, as it would kill the others at the first that did not.
+# told of crashes only, as it would kill the others at the first rank that ends with an error.
 run() {
     local limit=${seconds:-30} status
-    rm -f "$log/statuses"
+    : >"$log/statuses"
     if [ -n "${ranks:-}" ]; then
         # shellcheck disable=SC2016 # for the shell of the rank
-        timeout -k 5 "$limit" mpirun -n "$ranks" bash -c '"$@"; echo $? >>"$0"; exit 0' \
+        timeout -k 5 "$limit" mpirun -n "$ranks" bash -c '
+            "$@"; status=$?; echo $status >>"$0"; exit $((status < 126 ? 0 : status))' \
             "$log/statuses" "$@" </dev/null >"$log/out" 2>"$log/err"
         status=$?
         statuses=$(tr '\n' ' ' <"$log/statuses")
@@ -160,8 +161,8 @@ END
     echo 'sae: {epochs: 1, latents: 16}' >>"$1"
 }
 
-# attribute FILE NAME: one of a result, as laminar info --json has it, without its quotes; nothing if
-# info does not verify the file's values.
+# attribute FILE NAME: one of a result, as laminar info --json has it, without its quotes;
+# nothing if info does not verify the file's values.
 attribute() {
     local all
     all=$("$LAMINAR" info --json "$1" 2>>"$log/err") || return
@@ -213,5 +214,6 @@ poke() {
     local at
     at=$(header "$1" | sed -nE "s/.*\"$2\":\\{[^}]*\"data_offsets\":\\[([0-9]+),.*/\\1/p")
     [ -n "$at" ] || fail "preparing" "$1 has no tensor $2"
-    printf '%b' "$3" | dd of="$1" bs=1 seek=$(($(header_bytes "$1") + 8 + at)) conv=notrunc status=none
+    printf '%b' "$3" | dd of="$1" bs=1 conv=notrunc status=none \
+        seek=$(($(header_bytes "$1") + 8 + at))
 }

@@ -29,7 +29,8 @@ refused "unknown key" "job.yaml:6: unknown key 'sede' .*nearest: 'seed'" 'sede: 
 refused "unknown key, like no other" "job.yaml:6: unknown key 'zzzz' .*known: model, mode, seed" \
     'zzzz: 3'
 refused "unknown profile" "job.yaml:6: unknown profile 'sea' .*nearest: 'sae'" 'sea: {}'
-refused "a section's key at the top" "job.yaml:6: unknown key 'epochs': .* section 'sae'" 'epochs: 3'
+refused "a section's key at the top" "job.yaml:6: unknown key 'epochs': .* section 'sae'" \
+    'epochs: 3'
 refused "a number expected" "job.yaml:6: 'seed': 'three' is not a whole number" 'seed: three'
 refused "a whole number expected" "job.yaml:6: 'seed': '1.5' is not a whole number" 'seed: 1.5'
 refused "below the range" "job.yaml:6: 'threads': '0' is not a whole number from 1 to" 'threads: 0'
@@ -41,7 +42,8 @@ refused "not one of the choices" "job.yaml:6: 'mode': 'publishd' .* standard, pu
 refused "a list for one value" "job.yaml:6: 'seed' is a list, where a whole number" 'seed: [1, 2]'
 refused "a mapping for one value" "job.yaml:6: 'seed' is a mapping, where" 'seed: {a: 1}'
 refused "no value" "job.yaml:6: 'seed' has no value: write a whole number" 'seed:'
-refused "a key twice" "job.yaml:7: the key 'seed' is given twice .first in line 6" 'seed: 1' 'seed: 1'
+refused "a key twice" "job.yaml:7: the key 'seed' is given twice .first in line 6" \
+    'seed: 1' 'seed: 1'
 refused "a key of the text twice" "job.yaml:6: the key 'length' is given twice" 'length: 16'
 refused "a tag" "job.yaml:6: tags .* not for job files" 'seed: !!int 3'
 refused "an anchor" "job.yaml:6: anchors .* not for job files" 'seed: &a 3'
@@ -100,13 +102,15 @@ refused_set "set: empty value" "--set: 'sae.epochs': '' is not a whole number" s
 refused_set "set: no key" "--set: unknown key ''" =3
 refused_set "set: out of range" "--set: 'sae.epochs': '0' is not" sae.epochs=0
 refused_set "set: a list twice" "--set: 'model' is given twice" model=a model=b
-expect_error "set: nothing" 2 "'--set' needs a value: section.key=value" "$LAMINAR" sweep job.yaml --set
+expect_error "set: nothing" 2 "'--set' needs a value: section.key=value" \
+    "$LAMINAR" sweep job.yaml --set
 
 # --- on several ranks: one line, not one a rank
 need_mpirun
 export ranks=3
 refused_set "three ranks: set" "error: --set: unknown key 'sede' .*nearest: 'seed'" sede=3
-refused "three ranks: unknown key" "error: job.yaml:6: unknown key 'sede' .*nearest: 'seed'" 'sede: 3'
+refused "three ranks: unknown key" "error: job.yaml:6: unknown key 'sede' .*nearest: 'seed'" \
+    'sede: 3'
 refused "three ranks: wrong type" "error: job.yaml:6: 'seed': 'three' is not" 'seed: three'
 refused "three ranks: out of range" "error: job.yaml:6: 'threads': '0' is not" 'threads: 0'
 rm job.yaml

@@ -12,16 +12,19 @@ sweep=("$LAMINAR" sweep job.yaml -o)
 
 # --- found before the work begins
 export ranks=3
-expect_error "folder missing" 4 "missing/x.nc cannot be written: its folder does not exist.*create" \
+expect_error "folder missing" 4 \
+    "missing/x.nc cannot be written: its folder does not exist.*create" \
     "${sweep[@]}" missing/x.nc
 expect_error "folder missing, as the job says" 4 "missing/x.nc cannot be written: its folder does" \
     "$LAMINAR" sweep job.yaml --set output=missing/x.nc
-expect_error "below a file" 4 "text.txt/x.nc cannot be written: what should be its folder is a file" \
+expect_error "below a file" 4 \
+    "text.txt/x.nc cannot be written: what should be its folder is a file" \
     "${sweep[@]}" text.txt/x.nc
 expect_error "where nobody may write" 4 "/proc/x.nc cannot be written: .*choose another output" \
     "${sweep[@]}" /proc/x.nc
 expect_error "a folder" 4 "out is a folder: give the name of a file" "${sweep[@]}" out
-expect_error "a folder's name" 4 "out/ is a folder's name: give the name of a file" "${sweep[@]}" out/
+expect_error "a folder's name" 4 "out/ is a folder's name: give the name of a file" \
+    "${sweep[@]}" out/
 expect_error "a device" 4 "/dev/null is not a file that can be replaced" "${sweep[@]}" /dev/null
 unset ranks
 mkfifo pipe
@@ -35,7 +38,7 @@ expect_error "a name of 300 characters" 4 "$name.nc cannot be written: File name
 # Root may write anywhere; without this capability it is as everybody else.
 unprivileged=()
 if [ "$(id -u)" -eq 0 ]; then
-    unprivileged=(setpriv --bounding-set=-dac_override,-dac_read_search)
+    unprivileged=(setpriv "--bounding-set=-dac_override,-dac_read_search")
 fi
 if "${unprivileged[@]}" true 2>/dev/null; then
     chmod 555 out
@@ -53,7 +56,8 @@ fi
 # --- found when it is written
 # shellcheck disable=SC2016 # for the shell that is started
 limited=(bash -c 'ulimit -f "$0"; exec "$@"') # BLOCKS of 1024 bytes, COMMAND
-expect_error "a file too large" 4 "out/before.nc cannot be written: .* limit on file sizes.*ulimit" \
+expect_error "a file too large" 4 \
+    "out/before.nc cannot be written: .* limit on file sizes.*ulimit" \
     "${limited[@]}" 32 "${sweep[@]}" out/before.nc --set sae.epochs=3000
 
 # OPTIONS of a file system that "full" is to the command alone, COMMAND; says what is left in it.

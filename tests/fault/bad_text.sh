@@ -26,11 +26,14 @@ refused "unknown kind: no ending" 3 "model: .*no kind of text that is read here"
 printf '\377\376h\0i\0' >utf16.txt
 refused "UTF-16" 3 "utf16.txt: is UTF-16 .*iconv" utf16.txt
 echo "too short" >short.txt
-refused "shorter than the sequences" 3 "short.txt: .* tokens, fewer than the 4 x 32 .*longer text" short.txt
-refused "a sequence too many" 3 "text.txt: .* tokens, fewer than the 1000 x 32" text.txt --set sequences=1000
-refused "sequences without number" 3 "text.txt: .* tokens, fewer than the 2147483648 x 32" text.txt \
-    --set sequences=2147483648
-refused "length beyond the positions" 2 "sae: length is 65, .* 64 positions" text.txt --set length=65
+refused "shorter than the sequences" 3 \
+    "short.txt: .* tokens, fewer than the 4 x 32 .*longer text" short.txt
+refused "a sequence too many" 3 "text.txt: .* tokens, fewer than the 1000 x 32" text.txt \
+    --set sequences=1000
+refused "sequences without number" 3 "text.txt: .* tokens, fewer than the 2147483648 x 32" \
+    text.txt --set sequences=2147483648
+refused "length beyond the positions" 2 "sae: length is 65, .* 64 positions" text.txt \
+    --set length=65
 refused "no rows" 2 "sae: sequences of 1 token leave no rows" text.txt --set length=1
 
 # --- pages

@@ -20,14 +20,17 @@ refused() {
 
 first=transformer.wte.weight middle=transformer.h.2.mlp.c_fc.weight
 last=transformer.h.5.ln_2.weight
-refused "NaN, one rank" "error: tensor $middle in $weights.* 1 value( is)? not finite.*at \[0, 0\]" \
+refused "NaN, one rank" \
+    "error: tensor $middle in $weights.* 1 value( is)? not finite.*at \[0, 0\]" \
     good $middle "$nan"
 
 export ranks=3
-refused "NaN in the embedding" "rank 0 .*tensor $first in $weights.* 1 value( is)? not" good $first "$nan"
+refused "NaN in the embedding" "rank 0 .*tensor $first in $weights.* 1 value( is)? not" \
+    good $first "$nan"
 refused "infinity in a layer of rank 1" "rank 1 .*tensor $middle in $weights.* 1 value( is)? not" \
     good $middle "$infinite"
-refused "NaN in a layer of the last rank" "rank 2 .*tensor $last in $weights.* 2 values( are)? not" \
+refused "NaN in a layer of the last rank" \
+    "rank 2 .*tensor $last in $weights.* 2 values( are)? not" \
     good $last "$nan$minus_infinite"
 # 3.4e38 as a norm's weight: what follows overflows, in the last rank's last layer alone.
 refused "activations that overflow" "rank 2 .*sae, layer 5: .* overflow on this text" \

@@ -90,7 +90,7 @@ refused "a shape that overflows" 3 "$weights: tensor .*ln_1.bias has data of ano
 refused "no offsets" 3 "$weights: tensor .*ln_1.bias has data_offsets that are not" \
     edit_header $weights 's/,"data_offsets":\[266304,266368\]//'
 refused "a tensor of the wrong shape" 3 \
-    "tensor transformer.h.0.attn.c_attn.weight in $weights is \[96, 32\], config.json says \[32, 96" \
+    "tensor .*h.0.attn.c_attn.weight in $weights is \[96, 32\], config.json says \[32, 96" \
     edit_header $weights 's/(h.0.attn.c_attn.weight":\{"dtype":"F16","shape":)\[32,96\]/\1[96,32]/'
 refused "a tensor of too many dimensions" 3 "ln_1.bias in $weights is \[1, 32\], config.json says" \
     edit_header $weights 's/(h.0.ln_1.bias":\{"dtype":"F16","shape":)\[32\]/\1[1,32]/'

@@ -29,10 +29,12 @@ helped "Usage JOB.yaml --output --set $general model mode seed text html sequenc
     sweep --help
 helped "Usage JOB.yaml --output --set" help sweep
 helped "Usage --site --kind --latents --epochs --batch --l1 --learning-rate --text --html
-    --sequences --length --select --model --mode --seed --output --threads --set $general" sae --help
+    --sequences --length --select --model --mode --seed --output --threads --set
+    $general" sae --help
 helped "Usage --json --tensors $general" info --help
 helped "Usage --model --html --pieces --output $general" tokenize --help
-helped "Usage --dtype --seed --shard --tokenizer $general gpt2-large pythia-2.8b LAYERSxWIDTHxHEADS" \
+helped \
+    "Usage --dtype --seed --shard --tokenizer $general gpt2-large pythia-2.8b LAYERSxWIDTHxHEADS" \
     synth --help
 for command in "" sweep sae info tokenize synth; do
     # shellcheck disable=SC2086 # none, where it is empty
@@ -94,7 +96,8 @@ check "info --tensors" grep -Eq 'transformer.h.5.mlp.c_fc.weight +F16 +32 x 128'
 if command -v ncdump >/dev/null; then
     ncdump -h result.nc >dump
     for words in 'layer = 6' 'group: sae' 'double density.layer' ':Conventions = "CF-' \
-        ':profile_sha256 = "[0-9a-f]*"' ':laminar_version' ':job = "model' 'sae:site\|:site = "mlp_out"'; do
+        ':profile_sha256 = "[0-9a-f]*"' ':laminar_version' ':job = "model' \
+        'sae:site\|:site = "mlp_out"'; do
         check "ncdump: $words" grep -q "$words" dump
     done
     same "ncdump: the digest" "$whole" "$(sed -n 's/.*:profile_sha256 = "\(.*\)".*/\1/p' dump)"
