@@ -67,7 +67,7 @@ LAM_CHECKED lam_code lam_checkpoint_load(const lam_checkpoint *checkpoint,
                                          lam_model *model, uint8_t (*digest)[LAM_SHA256_BYTES],
                                          bool *present, lam_error *error);
 
-// The digests alone, as above, without loading or looking at the values.
+// The digests alone, as above, without loading; every value is looked at nevertheless.
 LAM_CHECKED lam_code lam_checkpoint_digest(const lam_checkpoint *checkpoint,
                                            const lam_checkpoint_part *part,
                                            uint8_t (*digest)[LAM_SHA256_BYTES], bool *present,

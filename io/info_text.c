@@ -265,8 +265,8 @@ static lam_code print_variable(const page *to, const lam_group *group, size_t in
         return LAM_OK;
     }
     int digits = variable->type == LAM_DOUBLE || variable->type == LAM_FLOAT ? 4 : 9;
-    fprintf(to->out, "%*.*g%*.*g%*.*g", NUMBER, digits, summary.minimum, NUMBER, digits,
-            summary.median, NUMBER, digits, summary.maximum);
+    fprintf(to->out, " %*.*g %*.*g %*.*g", NUMBER - 1, digits, summary.minimum, NUMBER - 1, digits,
+            summary.median, NUMBER - 1, digits, summary.maximum);
     if (lam_variable_has_layer(variable)) LAM_TRY(print_curve(to, group, index, error));
     if (summary.missing)
         fprintf(to->out, "\n%*s%lld of %lld missing", NAME + 5, "", (long long)summary.missing,

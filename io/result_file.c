@@ -2,6 +2,7 @@
 
 #include "io/replace_file.h"
 #include "io/result_hash.h"
+#include "io/result_read.h"
 #include "src/arena.h"
 #include "src/utf8.h"
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
     LARGE_VALUES = 1 << 20, // bytes of a variable from which on it is deflated
@@ -301,5 +303,11 @@ lam_code lam_result_write(const char *path, const lam_result *result, lam_error 
 }
 
 lam_code lam_result_check_output(const char *path, lam_error *error) {
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
+        !lam_result_recognise(path))
+        return lam_fail(error, LAM_IO,
+                        "%s is there and is no netCDF file: remove it or choose another output",
+                        path);
     return lam_replace_check(path, error);
 }

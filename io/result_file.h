@@ -28,7 +28,7 @@ typedef struct lam_result {
 LAM_CHECKED lam_code lam_result_write(const char *path, const lam_result *result, lam_error *error);
 
 // Whether a result could be written to path now: for before hours of work. Errors as
-// lam_replace_check.
+// lam_replace_check, and LAM_IO where path is a file that is no result: a job file, say.
 LAM_CHECKED lam_code lam_result_check_output(const char *path, lam_error *error);
 
 #endif

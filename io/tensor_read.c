@@ -53,6 +53,18 @@ static void copy_piece(lam_tensor_read *job, const unsigned char *from, int64_t 
     if (widen(job->tensor->dtype, from, count, to)) note_bad(job, to, count, start);
 }
 
+// The same where no value is wanted: all are looked at.
+static void check_piece(lam_tensor_read *job, const unsigned char *from, int64_t start,
+                        int64_t count) {
+    float values[TILE * TILE];
+    const int64_t size = (int64_t)lam_dtype_size(job->tensor->dtype);
+    for (int64_t i = 0; i < count; i += TILE * TILE) {
+        int64_t some = count - i < TILE * TILE ? count - i : TILE * TILE;
+        if (widen(job->tensor->dtype, from + i * size, some, values))
+            note_bad(job, values, some, start + i);
+    }
+}
+
 // The column that stored row becomes in [in, out].
 static int64_t column_of(const lam_tensor_read *job, int64_t row) {
     int64_t width = job->by_head;
@@ -108,8 +120,8 @@ static void read_pieces(lam_tensor_read *job, lam_sha256 *hash) {
         if (hash) lam_sha256_update(hash, data + done, bytes);
         if (by_rows)
             turn_rows(job, data + done, row, rows, columns);
-        else if (job->to)
-            copy_piece(job, data + done, start, count);
+        else
+            (job->to ? copy_piece : check_piece)(job, data + done, start, count);
         start += count;
         done += bytes;
         if (done - dropped >= WINDOW || start == total) {

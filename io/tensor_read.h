@@ -12,8 +12,8 @@
 
 typedef struct lam_tensor_read {
     const lam_safetensors *file;
-    const lam_tensor *tensor; // of file; F32, F16 or BF16 where values are wanted
-    float *to;                // as many values as the tensor has; NULL: the digest alone
+    const lam_tensor *tensor; // of file; F32, F16 or BF16
+    float *to;                // as many values as the tensor has; NULL: none is wanted
     bool transposed;          // [out, in] is wanted as [in, out]
     int64_t by_head; // not 0: head_width, where the rows are stored [head, 3, head_width] and
                      // wanted [3, head, head_width]

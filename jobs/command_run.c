@@ -1,3 +1,4 @@
+#include "io/checkpoint.h"
 #include "jobs/commands.h"
 #include "jobs/job_file.h"
 #include "jobs/run.h"
@@ -5,6 +6,7 @@
 #include "src/log.h"
 
 #include <omp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,8 +114,31 @@ static char *command_line(const lam_profile *profile, int argc, const char *cons
     return line;
 }
 
+// Before hours of work on the first model: that all can be opened and have results of their own.
+static lam_code check_models(const lam_job *job, lam_arena *arena, lam_error *error) {
+    size_t count = job->globals.model.count;
+    char **output;
+    LAM_ALLOC(output, arena, count, error);
+    for (size_t i = 0; i < count; i++) {
+        const char *model = job->globals.model.item[i];
+        lam_checkpoint *checkpoint;
+        LAM_TRY(lam_checkpoint_open(model, &checkpoint, error));
+        lam_checkpoint_close(checkpoint);
+        output[i] = output_of(job, model, arena, error);
+        if (!output[i]) return LAM_MEMORY;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(output[i], output[j]) == 0)
+                return lam_fail(error, LAM_USAGE,
+                                "%s and %s would both be written to %s: run them one by one, or "
+                                "give the folders different names",
+                                job->globals.model.item[j], model, output[i]);
+    }
+    return LAM_OK;
+}
+
 static lam_code run_models(const lam_comm *comm, const lam_job *job, const char *command,
                            lam_arena *arena, lam_error *error) {
+    LAM_TRY(lam_comm_agree(comm, check_models(job, arena, error), error));
     for (size_t i = 0; i < job->globals.model.count; i++) {
         lam_run_request request = {
             .comm = comm, .job = job, .command = command, .model = job->globals.model.item[i]};
@@ -131,6 +156,7 @@ static lam_code run_ranks(lam_code code, const lam_request_text *request, const 
     lam_comm comm;
     lam_error broken;
     if (lam_comm_create(&comm, NULL, NULL, &broken) != LAM_OK) return *error = broken, broken.code;
+    signal(SIGPIPE, SIG_IGN); // whoever read what is said may go; the run goes on
     *speaks = comm.rank == 0;
     lam_log_open(request->arguments.level, *speaks);
     code = lam_comm_agree(&comm, code, error);

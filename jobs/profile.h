@@ -44,6 +44,7 @@ typedef struct lam_profile_group {
     const lam_variable *variables;
     lam_dimension dimensions[LAM_MAX_PROFILE_DIMENSIONS];
     size_t dimension_count;
+    bool unwritten; // collected for describe, but no part of the result; these come last
 } lam_profile_group;
 
 // How a layer function says where it is: units done since the last call, and a text. It may be
@@ -94,6 +95,7 @@ typedef struct lam_profile {
 } lam_profile;
 
 // Each in a file of its own.
+extern const lam_profile lam_profile_rsa;
 extern const lam_profile lam_profile_sae;
 
 extern const lam_profile *const lam_profiles[]; // ended by NULL

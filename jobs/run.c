@@ -23,7 +23,7 @@ typedef struct lam_part {
     void **state;           // [own layer]
     lam_arena *layer_arena; // [own layer]
     lam_group mine[MAX_GROUPS], whole[MAX_GROUPS];
-    size_t group_count;
+    size_t group_count, written_count; // the written ones come first
 } lam_part;
 
 typedef struct lam_run_state {
@@ -54,9 +54,8 @@ static lam_code open_model(lam_run_state *r) {
     r->first_layer = lam_layout_first(&r->layout, r->comm->rank);
     r->layer_count = lam_layout_count(&r->layout, r->comm->rank);
     if (r->comm->size > r->config->layers)
-        lam_log(LAM_NORMAL, "%d ranks for %lld layers: %lld ranks have nothing to do",
-                r->comm->size, (long long)r->config->layers,
-                (long long)(r->comm->size - r->config->layers));
+        lam_log(LAM_NORMAL, "%d ranks for %lld layers: those beyond have nothing to do",
+                r->comm->size, (long long)r->config->layers);
     return LAM_OK;
 }
 
@@ -208,6 +207,17 @@ static void tick_tokens(void *user, int64_t tokens) {
                      (long long)r->first_layer, (long long)(r->first_layer + r->layer_count - 1));
 }
 
+// Collective: ends a stage's progress and agrees on what each rank's part of it came to.
+static lam_code end_stage(lam_run_state *r, const char *stage, lam_code code) {
+    lam_error broken;
+    if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, stage), &broken) != LAM_OK &&
+        code == LAM_OK)
+        *r->error = broken, code = broken.code;
+    LAM_TRY(lam_comm_agree(r->comm, code, r->error));
+    lam_progress_report(r->progress);
+    return LAM_OK;
+}
+
 // Collective: every pass of sequences through the model.
 static lam_code forward(lam_run_state *r) {
     int64_t tokens = 0;
@@ -230,11 +240,7 @@ static lam_code forward(lam_run_state *r) {
         code = lam_pipeline_run(&pipeline, r->error);
     }
     lam_arena_destroy(&r->weights);
-    lam_error ended;
-    if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, "forward"), &ended) != LAM_OK &&
-        code == LAM_OK)
-        *r->error = ended, code = ended.code;
-    return code;
+    return end_stage(r, "forward", code);
 }
 
 static lam_code make_groups(lam_run_state *r, lam_part *part) {
@@ -244,6 +250,7 @@ static lam_code make_groups(lam_run_state *r, lam_part *part) {
     for (size_t g = 0; g < part->group_count; g++) {
         lam_dimension *dimensions;
         size_t count = groups[g].dimension_count;
+        part->written_count += !groups[g].unwritten;
         LAM_ALLOC(dimensions, &r->arena, count + 3, r->error);
         memcpy(dimensions, groups[g].dimensions, count * sizeof *dimensions);
         dimensions[count++] = (lam_dimension){"layer", r->config->layers};
@@ -289,12 +296,7 @@ static lam_code analyse(lam_run_state *r, lam_part *part) {
     lam_progress_begin(r->progress, profile->name, profile->unit,
                        profile->units(&part->run) * r->config->layers, 1);
     lam_code code = finish_layers(r, part);
-    lam_error ended;
-    if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, profile->name), &ended) !=
-            LAM_OK &&
-        code == LAM_OK)
-        *r->error = ended, code = ended.code;
-    LAM_TRY(lam_comm_agree(r->comm, code, r->error));
+    LAM_TRY(end_stage(r, profile->name, code));
     for (size_t g = 0; g < part->group_count; g++)
         LAM_TRY(lam_collect_group(r->comm, &r->layout, &part->mine[g], &part->whole[g], r->error));
     return LAM_OK;
@@ -324,7 +326,7 @@ static lam_code write_result(lam_run_state *r) {
     for (size_t i = 0; i < r->part_count; i++) {
         lam_part *part = &r->part[i];
         LAM_TRY(part->run.profile->describe(&part->run, part->whole, r->error));
-        for (size_t g = 0; g < part->group_count; g++) {
+        for (size_t g = 0; g < part->written_count; g++) {
             LAM_TRY(lam_provenance_input(&part->whole[g], part->run.input, part->text,
                                          part->run.sequences, r->error));
             groups[count++] = part->whole[g];

@@ -32,7 +32,7 @@ static const lam_option options[] = {
      "whose activations; auto: mlp_out, in published mode mlp_fc"},
     {"kind", LAM_OPTION_CHOICE, offsetof(sae_options, kind), "relu", 0, 0, kind_choices,
      "the autoencoder's activation; published mode has its own (relu, then top-k)"},
-    {"latents", LAM_OPTION_INTEGER, offsetof(sae_options, latents), "auto", 1, 0x1p31, NULL,
+    {"latents", LAM_OPTION_INTEGER, offsetof(sae_options, latents), "auto", 1, 0x1p24, NULL,
      "latents; auto: 4 times the model's width, in published mode 2 times the site's"},
     {"epochs", LAM_OPTION_INTEGER, offsetof(sae_options, epochs), "75", 1, 1e6, NULL,
      "passes over the rows"},

@@ -28,6 +28,7 @@ struct lam_progress {
     int64_t done;               // by this rank
     int64_t *done_by;           // [rank], on rank 0
     int finished;               // ranks other than 0 that sent their final report
+    double seconds;             // of the stage that ended
     double began, shown, lined; // seconds
     lam_report report;          // in flight
     MPI_Request request;
@@ -197,10 +198,15 @@ lam_code lam_progress_end(lam_progress *progress, double *seconds, lam_error *er
     *seconds = now() - p->began;
     if (p->drawn) fprintf(stderr, "\r\033[K");
     p->drawn = false;
+    p->seconds = *seconds;
+    return LAM_OK;
+}
+
+void lam_progress_report(const lam_progress *progress) {
+    const lam_progress *p = progress;
     int64_t done = p->done;
     for (int r = 1; r < p->comm->size; r++) done += p->done_by[r];
     done /= p->steps_each;
     lam_log(LAM_NORMAL, "%s: %lld %s in %.2f s (%.0f %s/s)", p->stage, (long long)done, p->unit,
-            *seconds, *seconds > 0 ? (double)done / *seconds : 0, p->unit);
-    return LAM_OK;
+            p->seconds, p->seconds > 0 ? (double)done / p->seconds : 0, p->unit);
 }

@@ -67,9 +67,8 @@ static lam_code run(int argc, const char *const *argv, bool *speaks, lam_error *
 }
 
 int main(int argc, char **argv) {
-    // A file beyond a limit, or a reader that went away, is an error like any other.
+    // A file beyond a limit is an error like any other.
     signal(SIGXFSZ, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
     lam_error error = {0};
     bool speaks = true;
     lam_code code = run(argc, (const char *const *)argv, &speaks, &error);

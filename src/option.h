@@ -22,25 +22,25 @@ typedef struct lam_word_lists {
     lam_strings *words;
 } lam_word_lists;
 
-typedef enum lam_option_type {  // the field's C type
-    LAM_OPTION_BOOL,            // bool
-    LAM_OPTION_INTEGER,         // int64_t; accepts 64k, 2M (powers of 1024) and, where allowed, auto
-    LAM_OPTION_REAL,            // double; auto as above
-    LAM_OPTION_CHOICE,          // int, an index into choices
-    LAM_OPTION_STRING,          // const char *, NULL if not given and without fallback
-    LAM_OPTION_PATH,            // const char *, made relative to the job file's folder
-    LAM_OPTION_STRINGS,         // lam_strings; a single text is a list of one
-    LAM_OPTION_PATHS,           // lam_strings, each as LAM_OPTION_PATH
-    LAM_OPTION_WORD_LISTS,      // lam_word_lists
+typedef enum lam_option_type { // the field's C type
+    LAM_OPTION_BOOL,           // bool
+    LAM_OPTION_INTEGER,        // int64_t; accepts 64k, 2M (powers of 1024) and, where allowed, auto
+    LAM_OPTION_REAL,           // double; auto as above
+    LAM_OPTION_CHOICE,         // int, an index into choices
+    LAM_OPTION_STRING,         // const char *, NULL if not given and without fallback
+    LAM_OPTION_PATH,           // const char *, made relative to the job file's folder
+    LAM_OPTION_STRINGS,        // lam_strings; a single text is a list of one
+    LAM_OPTION_PATHS,          // lam_strings, each as LAM_OPTION_PATH
+    LAM_OPTION_WORD_LISTS,     // lam_word_lists
 } lam_option_type;
 
 typedef struct lam_option {
     const char *name;
     lam_option_type type;
-    size_t offset;              // of the field in the options struct
-    const char *fallback;       // as --set would write it ("[a, b]" a list); NULL: none (zero bytes)
-    double minimum, maximum;    // of numbers, both included; equal: no bounds; DBL_MIN: above 0;
-                                // an infinity, or 2^63 for integers: no bound on that side
+    size_t offset;           // of the field in the options struct
+    const char *fallback;    // as --set would write it ("[a, b]" a list); NULL: none (zero bytes)
+    double minimum, maximum; // of numbers, both included; equal: no bounds; DBL_MIN: above 0;
+                             // an infinity, or 2^63 for integers: no bound on that side
     const char *const *choices; // ended by NULL; of CHOICE, and of STRINGS limited to these
     const char *help;           // one line, for --help and the manual
 } lam_option;                   // a table ends with a NULL name
@@ -57,7 +57,8 @@ LAM_CHECKED lam_code lam_options_default(const lam_option *table, void *options,
 // The entry of that name ('-' stands for '_'), or NULL.
 const lam_option *lam_option_find(const lam_option *table, const char *name);
 
-// Of the names in the table, the one nearest to a mistyped one (edit distance), or NULL if none is near.
+// Of the names in the table, the one nearest to a mistyped one (edit distance), or NULL if none is
+// near.
 const char *lam_option_nearest(const lam_option *table, const char *name);
 
 // What an option takes, for messages: "a whole number of 1 or more, or auto".

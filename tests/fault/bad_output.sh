@@ -103,5 +103,9 @@ expect_error "checkpoint: a file too large" 4 "cannot write .*: File too large" 
 check "what was there is as it was" grep -qx "not a result" out/before.nc
 
 # --- all is well after all
-expect "over a file that is there" "${sweep[@]}" out/before.nc
-expect "which is a result now" "$LAMINAR" info out/before.nc
+expect_error "over a file that is no result" 4 'before.nc.*no netCDF file' "${sweep[@]}" out/before.nc
+check "which is still as it was" grep -qx "not a result" out/before.nc
+rm out/before.nc
+expect "where nothing is" "${sweep[@]}" out/before.nc
+expect "over a result" "${sweep[@]}" out/before.nc
+expect "which is a result still" "$LAMINAR" info out/before.nc

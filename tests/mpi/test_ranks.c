@@ -225,6 +225,7 @@ static void test_progress(void **state) {
         for (int i = 0; i < 10; i++) lam_progress_add(progress, 1, "step %d", i);
         assert_int_equal(lam_progress_end(progress, &seconds, &error), LAM_OK);
         assert_true(comm.rank != 0 || seconds >= 0);
+        lam_progress_report(progress);
     }
     lam_arena_destroy(&arena);
 }

@@ -111,6 +111,20 @@ static void test_check_leaves_nothing(void **state) {
     assert_int_equal(files_in(here->folder), 1);
 }
 
+// A name mistyped after -o must not cost a job file.
+static void test_check_spares_other_files(void **state) {
+    scene *here = *state;
+    lam_error error = {0};
+    FILE *file = fopen(here->path, "w");
+    assert_non_null(file);
+    fputs("model: gpt2\n", file);
+    fclose(file);
+    assert_int_equal(lam_result_check_output(here->path, &error), LAM_IO);
+    assert_non_null(strstr(error.text, "is no netCDF file"));
+    assert_int_equal(truncate(here->path, 0), 0);
+    assert_int_equal(lam_result_check_output(here->path, &error), LAM_OK);
+}
+
 // Runs part in a process of its own, with standard error to a file that must stay empty; its exit
 // status, or 77 where the system does not allow what it needs.
 static int in_child(scene *here, int (*part)(scene *)) {
@@ -243,6 +257,7 @@ int main(void) {
         TEST(test_a_link_is_followed),
         TEST(test_places_that_take_no_file),
         TEST(test_check_leaves_nothing),
+        TEST(test_check_spares_other_files),
         TEST(test_file_size_limit),
         TEST(test_full_disk),
         TEST(test_read_only_disk),
