@@ -95,8 +95,11 @@ typedef struct lam_profile {
 } lam_profile;
 
 // Each in a file of its own.
+extern const lam_profile lam_profile_attention;
+extern const lam_profile lam_profile_heads;
 extern const lam_profile lam_profile_rsa;
 extern const lam_profile lam_profile_sae;
+extern const lam_profile lam_profile_tuning;
 
 extern const lam_profile *const lam_profiles[]; // ended by NULL
 

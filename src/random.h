@@ -10,10 +10,14 @@
 // What the numbers are for: one line a use, so that no two uses ever share a sequence. The values
 // are part of every result: new uses go to the end.
 typedef enum lam_random_purpose {
-    LAM_RANDOM_SYNTH = 1,   // weights of a synthetic checkpoint; step: the tensor's number
-    LAM_RANDOM_SEQUENCES,   // which sequences of a text are taken
-    LAM_RANDOM_SAE_WEIGHTS, // an autoencoder's first weights
-    LAM_RANDOM_SAE_ORDER,   // the order of its rows; step: the epoch
+    LAM_RANDOM_SYNTH = 1,       // weights of a synthetic checkpoint; step: the tensor's number
+    LAM_RANDOM_SEQUENCES,       // which sequences of a text are taken
+    LAM_RANDOM_SAE_WEIGHTS,     // an autoencoder's first weights
+    LAM_RANDOM_SAE_ORDER,       // the order of its rows; step: the epoch
+    LAM_RANDOM_RSA_PERMUTATION, // which word takes which one's place; step: the permutation
+    LAM_RANDOM_RSA_BOOTSTRAP,   // which words are drawn; step: the resample
+    LAM_RANDOM_RSA_WORDS,       // which words stand for all in layer_rsa
+    LAM_RANDOM_TUNING_FOLDS,    // which rows of a class are held out together; step: the class
 } lam_random_purpose;
 
 // One sequence of numbers. Values of different kinds (uniform, normal, below n) drawn from one key

@@ -155,64 +155,59 @@ double lam_correlation(const double *a, const double *b, int64_t count) {
     return sum;
 }
 
-// Ranks by sorting the numbers of the values, digit by digit of the values' keys (radix sort, least
-// digit first). Each pass counts and moves fixed parts of the numbers, so threads may share it.
-enum { DIGIT_BITS = 11, DIGITS = 6, BINS = 1 << DIGIT_BITS, PARTS = 16 };
+// Ranks by sorting keys of the values and with them the values' numbers, digit by digit, the least
+// first (radix sort). Each pass counts and moves fixed parts, so threads may share it.
+enum { DIGIT_BITS = 8, DIGITS = 8, BINS = 1 << DIGIT_BITS, PARTS = 16 };
 
-typedef struct rank_sort {
-    const double *value;
-    int64_t count;
-    uint32_t *number, *moved; // [count]
-    uint32_t (*bin)[BINS];    // [PARTS]
-} rank_sort;
+typedef struct keyed {
+    uint64_t *key;    // [count] in the order of the values
+    uint32_t *number; // [count] which value it is
+} keyed;
 
-// Unsigned numbers in the order of the values; -0 is 0.
 static uint64_t key_of(double value) {
     uint64_t bits;
-    if (value == 0) value = 0;
+    if (value == 0) value = 0; // -0 is 0
     memcpy(&bits, &value, sizeof bits);
     return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
 }
 
-static uint32_t digit_of(const rank_sort *sort, uint32_t number, int digit) {
-    return (uint32_t)(key_of(sort->value[number]) >> (digit * DIGIT_BITS)) & (BINS - 1);
+static int64_t bin_of(uint64_t key, int digit) {
+    return (int64_t)(key >> (digit * DIGIT_BITS)) & (BINS - 1);
 }
 
-// Counts of each part become the places where its numbers go.
-static void place_bins(const rank_sort *sort) {
+// Counts of each part become the places where its keys go.
+static void place_bins(uint32_t bin[PARTS][BINS]) {
     uint32_t place = 0;
     for (int b = 0; b < BINS; b++)
         for (int p = 0; p < PARTS; p++) {
-            const uint32_t count = sort->bin[p][b];
-            sort->bin[p][b] = place;
+            const uint32_t count = bin[p][b];
+            bin[p][b] = place;
             place += count;
         }
 }
 
-static void sort_pass(rank_sort *sort, int digit) {
-    const bool large = sort->count > BINS * PARTS;
-#pragma omp parallel for schedule(static) if (large)
-    for (int64_t p = 0; p < PARTS; p++) {
-        memset(sort->bin[p], 0, sizeof sort->bin[p]);
-        for (int64_t i = sort->count * p / PARTS; i < sort->count * (p + 1) / PARTS; i++)
-            sort->bin[p][digit_of(sort, sort->number[i], digit)]++;
-    }
-    place_bins(sort);
+static void sort_pass(const keyed *from, const keyed *to, int64_t count, int digit) {
+    uint32_t bin[PARTS][BINS] = {0};
+    const bool large = count > BINS * PARTS;
 #pragma omp parallel for schedule(static) if (large)
     for (int64_t p = 0; p < PARTS; p++)
-        for (int64_t i = sort->count * p / PARTS; i < sort->count * (p + 1) / PARTS; i++)
-            sort->moved[sort->bin[p][digit_of(sort, sort->number[i], digit)]++] = sort->number[i];
-    uint32_t *sorted = sort->moved;
-    sort->moved = sort->number;
-    sort->number = sorted;
+        for (int64_t i = count * p / PARTS; i < count * (p + 1) / PARTS; i++)
+            bin[p][bin_of(from->key[i], digit)]++;
+    place_bins(bin);
+#pragma omp parallel for schedule(static) if (large)
+    for (int64_t p = 0; p < PARTS; p++)
+        for (int64_t i = count * p / PARTS; i < count * (p + 1) / PARTS; i++) {
+            const uint32_t place = bin[p][bin_of(from->key[i], digit)]++;
+            to->key[place] = from->key[i];
+            to->number[place] = from->number[i];
+        }
 }
 
-static void rank_sorted(const rank_sort *sort, int32_t *rank) {
-    for (int64_t i = 0, end; i < sort->count; i = end) {
-        const double value = sort->value[sort->number[i]];
-        for (end = i + 1; end < sort->count && sort->value[sort->number[end]] == value;) end++;
+static void rank_sorted(const keyed *sorted, int64_t count, int32_t *rank) {
+    for (int64_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && sorted->key[end] == sorted->key[i];) end++;
         // The ranks i + 1 .. end, averaged and doubled, less count + 1.
-        for (int64_t k = i; k < end; k++) rank[sort->number[k]] = (int32_t)(i + end - sort->count);
+        for (int64_t k = i; k < end; k++) rank[sorted->number[k]] = (int32_t)(i + end - count);
     }
 }
 
@@ -221,15 +216,21 @@ lam_code lam_ranks(const double *value, int64_t count, int32_t *rank, lam_error 
         return lam_fail(error, LAM_INPUT, "%lld pairs are more than can be ranked: use fewer words",
                         (long long)count);
     lam_arena scratch = {0};
-    rank_sort sort = {.value = value, .count = count};
-    sort.number = lam_arena_alloc(&scratch, (size_t)count, sizeof *sort.number, error);
-    sort.moved = lam_arena_alloc(&scratch, (size_t)count, sizeof *sort.moved, error);
-    sort.bin = lam_arena_alloc(&scratch, PARTS, sizeof *sort.bin, error);
-    const bool room = sort.number && sort.moved && sort.bin;
+    keyed side[2];
+    bool room = true;
+    for (int s = 0; s < 2; s++) {
+        side[s].key = lam_arena_alloc(&scratch, (size_t)count, sizeof *side[s].key, error);
+        side[s].number = lam_arena_alloc(&scratch, (size_t)count, sizeof *side[s].number, error);
+        room = room && side[s].key && side[s].number;
+    }
     if (room) {
-        for (int64_t i = 0; i < count; i++) sort.number[i] = (uint32_t)i;
-        for (int digit = 0; digit < DIGITS; digit++) sort_pass(&sort, digit);
-        rank_sorted(&sort, rank);
+        for (int64_t i = 0; i < count; i++) {
+            side[0].key[i] = key_of(value[i]);
+            side[0].number[i] = (uint32_t)i;
+        }
+        for (int digit = 0; digit < DIGITS; digit++)
+            sort_pass(&side[digit % 2], &side[1 - digit % 2], count, digit);
+        rank_sorted(&side[0], count, rank); // DIGITS is even: they end where they began
     }
     lam_arena_destroy(&scratch);
     return room ? LAM_OK : LAM_MEMORY;

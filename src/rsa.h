@@ -19,7 +19,7 @@ typedef struct lam_categories {
 // Why something is missing or says little; a sum of these.
 #define LAM_RSA_FLAGS(X)                                                                           \
     X(UNDIRECTED, 1, "a word's row has no direction (all)")                                        \
-    X(FLAT, 2, "all pairs alike (rsa, cohens_d, layer_rsa)")                                       \
+    X(FLAT, 2, "all pairs alike (rsa, layer_rsa)")                                                 \
     X(RATIO, 4, "between not above 0, where the ratio says nothing (selectivity)")                 \
     X(SPREAD, 8, "no spread within the two kinds of pairs (cohens_d)")                             \
     X(RESAMPLES, 16, "some resamples not defined and left out (intervals)")                        \
@@ -39,7 +39,7 @@ typedef struct lam_contrast {
     double pair_within, pair_between; // means over all such pairs, whatever their category
     double cohens_d; // (pair_within - pair_between) / pooled standard deviation, with the numbers
                      // of pairs less 1 (Cohen 1988); NaN where that is 0
-    int flags; // LAM_RSA_RATIO, LAM_RSA_SPREAD
+    int flags;       // LAM_RSA_RATIO, LAM_RSA_SPREAD
 } lam_contrast;
 
 // Of pairs [lam_pair_count(words)]; within_category and between_category [count] are the means over
@@ -64,7 +64,7 @@ bool lam_standardise(double *value, int64_t count, lam_standard *was);
 double lam_correlation(const double *a, const double *b, int64_t count);
 
 // rank [count]: twice the value's rank, ties averaged, less count + 1, so that their sum is 0.
-// count below 2^31. Takes 8 bytes a value while it works. LAM_MEMORY; LAM_INPUT for too many
+// count below 2^31. Takes 24 bytes a value while it works. LAM_MEMORY; LAM_INPUT for too many
 // values.
 LAM_CHECKED lam_code lam_ranks(const double *value, int64_t count, int32_t *rank, lam_error *error);
 

@@ -11,10 +11,6 @@
 // the rows pass.
 enum { TILE_ROWS = 6, STRIP = 8, STRIPS = 8, BLOCK = STRIP * STRIPS };
 
-// A row that varies less than this, against its largest value, is taken for constant: so much a
-// mean in double precision may be off.
-static const double least_variation = 1e-13;
-
 LAM_VECTORISED
 static double largest_of(const double *x, int64_t width) {
     double largest = 0;
@@ -40,18 +36,16 @@ static double squares_of(const double *x, int64_t width) {
 }
 
 // Makes the row's length 1, after centring it if that is asked for; or all of it 0, and false,
-// where it has no direction. Scaled by its largest value first, so that no square overflows or
-// vanishes.
+// where it has no direction. Scaled by its largest value first: so no square overflows or vanishes,
+// and a constant row is of ones, whose mean is exact.
 static bool direct(double *x, int64_t width, bool centred) {
     const double scale = largest_of(x, width);
-    double length = 0;
-    if (scale > 0) {
-        for (int64_t i = 0; i < width; i++) x[i] /= scale;
-        const double mean = centred ? sum_of(x, width) / (double)width : 0;
-        for (int64_t i = 0; i < width; i++) x[i] -= mean;
-        if (!centred || largest_of(x, width) > least_variation) length = sqrt(squares_of(x, width));
-    }
-    for (int64_t i = 0; i < width; i++) x[i] = length > 0 ? x[i] / length : 0;
+    if (scale == 0) return false;
+    for (int64_t i = 0; i < width; i++) x[i] /= scale;
+    const double mean = centred ? sum_of(x, width) / (double)width : 0;
+    for (int64_t i = 0; i < width; i++) x[i] -= mean;
+    const double length = sqrt(squares_of(x, width));
+    for (int64_t i = 0; i < width && length > 0; i++) x[i] /= length;
     return length > 0;
 }
 

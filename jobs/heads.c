@@ -1,0 +1,315 @@
+// The profile of attention heads: raw scores of queries and keys, within a head and across heads.
+#include "jobs/passage.h"
+#include "jobs/profile.h"
+#include "src/head_scores.h"
+#include "src/kde.h"
+#include "src/module_order.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SCORE_BINS = 300 };
+
+typedef struct heads_options {
+    const char *bandwidth; // lam_bandwidth_parse
+} heads_options;
+
+static const lam_option options[] = {
+    {"bandwidth", LAM_OPTION_STRING, offsetof(heads_options, bandwidth), "scott", 0, 0, NULL,
+     "of the densities: scott, silverman, or the kernel's standard deviation as a number"},
+    {NULL},
+};
+
+#define BY_HEAD(name, what)                                                                        \
+    { name, LAM_DOUBLE, {"layer", "head"}, what, "1", NULL }
+
+static const lam_variable variables[] = {
+    BY_HEAD("q_mean", "mean of queries, the first token left out"),
+    BY_HEAD("q_sd", "standard deviation of queries, the first token left out"),
+    BY_HEAD("k_mean", "mean of keys, the first token left out"),
+    BY_HEAD("k_sd", "standard deviation of keys, the first token left out"),
+#define PAIRS(name, what)                                                                           \
+    {name "_count", LAM_INT64, {"layer"}, "number of scores of " what, "1", NULL},                  \
+        {name "_mean", LAM_DOUBLE, {"layer"}, "mean score of " what, "1", NULL},                    \
+        {name "_sd", LAM_DOUBLE, {"layer"}, "standard deviation of scores of " what, "1", NULL},    \
+        {name "_negative_share", LAM_DOUBLE, {"layer"}, "share below 0 of " what, "1", NULL},       \
+        {name "_histogram",                                                                         \
+         LAM_INT64,                                                                                 \
+         {"layer", "score_bin"},                                                                    \
+         "number of scores nearest to a bin's of " what,                                            \
+         "1",                                                                                       \
+         NULL},                                                                                     \
+        {name "_density",                                                                           \
+         LAM_DOUBLE,                                                                                \
+         {"layer", "score_bin"},                                                                    \
+         "density of scores of " what,                                                              \
+         "1",                                                                                       \
+         NULL},                                                                                     \
+        {name "_bandwidth", LAM_DOUBLE, {"layer"}, "bandwidth of the density of " what, "1", NULL}, \
+    {                                                                                               \
+        name "_status", LAM_BYTE, {"layer"}, "whether there is a density of " what, "1",            \
+            LAM_KDE_STATUS                                                                          \
+    }
+    PAIRS("same", "the last query and earlier keys of the same head"),
+    PAIRS("different", "the last query and earlier keys of different heads"),
+#undef PAIRS
+    BY_HEAD("same_head_mean", "mean score of the last query and earlier keys of the head"),
+    BY_HEAD("same_head_negative_share", "share below 0 of the same"),
+    {"score",
+     LAM_DOUBLE,
+     {"layer", "score_bin"},
+     "score at the middle of a bin; bins are equally wide between the layer's lowest and highest",
+     "1",
+     NULL},
+    BY_HEAD("causal_score_mean", "mean score of all queries and keys up to them, after rotation"),
+    BY_HEAD("causal_score_negative_share", "share below 0 of the same"),
+    BY_HEAD("first_token_self_weight",
+            "weight of the first token on itself: 1, as it sees nothing else"),
+    {NULL},
+};
+
+// What comes from heads and sequences of a batch at once, from different threads.
+typedef struct passing_head {
+    lam_causal_sums causal;
+    double first_token_self_weight;
+} passing_head;
+
+// What a layer keeps.
+typedef struct layer_state {
+    const lam_profile_run *run;
+    lam_batch batch; // in passing
+    lam_head_scores scores;
+    passing_head *passing; // [sequence of the batch, head]
+    passing_head *sums;    // [head]
+    lam_error error;       // the first
+} layer_state;
+
+static lam_code resolve(const lam_profile_run *run, lam_error *error) {
+    const heads_options *o = run->options;
+    lam_bandwidth bandwidth;
+    if (!lam_bandwidth_parse(o->bandwidth, &bandwidth))
+        return lam_fail(error, LAM_USAGE,
+                        "'heads.bandwidth': '%s' is not scott, silverman or a number above 0",
+                        o->bandwidth);
+    return lam_passage_resolve(run, error);
+}
+
+static lam_site_set sites(const lam_profile_run *run) {
+    (void)run;
+    return LAM_SITE_BIT(LAM_SITE_QKV) | LAM_SITE_BIT(LAM_SITE_SCORES) |
+           LAM_SITE_BIT(LAM_SITE_WEIGHTS);
+}
+
+static lam_code groups(const lam_profile_run *run, lam_profile_group *group, size_t room,
+                       size_t *count, lam_arena *arena, lam_error *error) {
+    (void)run, (void)room, (void)arena, (void)error;
+    *group = (lam_profile_group){.name = "heads",
+                                 .variables = variables,
+                                 .dimensions = {{"score_bin", SCORE_BINS}},
+                                 .dimension_count = 1};
+    *count = 1;
+    return LAM_OK;
+}
+
+static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
+                      lam_error *error) {
+    (void)layer;
+    layer_state *l;
+    LAM_ALLOC(l, arena, 1, error);
+    l->run = run;
+    LAM_TRY(lam_head_scores_create(&l->scores, run->model, arena, error));
+    LAM_ALLOC(l->sums, arena, run->model->heads, error);
+    LAM_ALLOC(l->passing, arena, lam_passage_most(run->sequences) * run->model->heads, error);
+    *state = l;
+    return LAM_OK;
+}
+
+// Adds up the batch that has passed, in order, and makes next the one in passing.
+static void turn_batch(layer_state *l, lam_batch next) {
+    int64_t heads = l->run->model->heads;
+    for (int64_t i = 0; i < l->batch.count * heads; i++) {
+        passing_head *sums = &l->sums[i % heads];
+        sums->causal.score += l->passing[i].causal.score;
+        sums->causal.negative += l->passing[i].causal.negative;
+        sums->first_token_self_weight += l->passing[i].first_token_self_weight;
+        l->passing[i] = (passing_head){0};
+    }
+    l->batch = next;
+}
+
+// Scores before rotation; in published mode of thirds of the module's own order.
+static lam_code see_projection(layer_state *l, const lam_view *view) {
+    if (l->run->mode != LAM_PUBLISHED)
+        return lam_head_scores_add(&l->scores, view->data, view->rows, view->row_stride, &l->error);
+    lam_arena scratch = {0};
+    int64_t width = 3 * l->run->model->width;
+    float *qkv = lam_arena_alloc(&scratch, (size_t)(view->rows * width), sizeof *qkv, &l->error);
+    lam_code code = qkv ? LAM_OK : LAM_MEMORY;
+    if (qkv) {
+        lam_module_order(l->run->model, view->data, view->rows, view->row_stride, qkv);
+        code = lam_head_scores_add(&l->scores, qkv, view->rows, width, &l->error);
+    }
+    lam_arena_destroy(&scratch);
+    return code;
+}
+
+static void see(const lam_profile_run *run, void *state, const lam_view *view) {
+    layer_state *l = state;
+    if (view->site == LAM_SITE_QKV) {
+        if (view->sequence == l->batch.first + l->batch.count)
+            turn_batch(l, lam_batch_from(run->sequences, view->sequence));
+        if (l->error.code == LAM_OK) l->error.code = see_projection(l, view);
+        return;
+    }
+    passing_head *passing =
+        &l->passing[(view->sequence - l->batch.first) * run->model->heads + view->head];
+    if (view->site == LAM_SITE_SCORES)
+        lam_causal_sums_add(&passing->causal, view);
+    else if (view->first_token == 0)
+        passing->first_token_self_weight = (double)view->data[0];
+}
+
+static void fill_heads(const lam_profile_run *run, int64_t layer, const layer_state *l,
+                       lam_group *group) {
+    static const char *const names[] = {"q_mean",
+                                        "q_sd",
+                                        "k_mean",
+                                        "k_sd",
+                                        "same_head_mean",
+                                        "same_head_negative_share",
+                                        "causal_score_mean",
+                                        "causal_score_negative_share",
+                                        "first_token_self_weight"};
+    enum { NAMES = sizeof names / sizeof *names };
+    const lam_sequences *s = run->sequences;
+    double pairs = 0;
+    for (int64_t i = 0; i < s->count; i++) {
+        double length = (double)(s->start[i + 1] - s->start[i]);
+        pairs += length * (length + 1) / 2;
+    }
+    for (int64_t h = 0; h < run->model->heads; h++) {
+        const lam_head_scores *of = &l->scores;
+        const double value[NAMES] = {
+            of->q[h].mean,
+            lam_moments_deviation(&of->q[h]),
+            of->k[h].mean,
+            lam_moments_deviation(&of->k[h]),
+            of->same[h].mean,
+            (double)of->same_negative[h] / (double)of->same[h].count,
+            l->sums[h].causal.score / pairs,
+            (double)l->sums[h].causal.negative / pairs,
+            l->sums[h].first_token_self_weight / (double)s->count,
+        };
+        for (int i = 0; i < NAMES; i++)
+            ((double *)lam_group_row(group, names[i], layer))[h] = value[i];
+    }
+}
+
+// The middles of equal bins between the lowest and the highest score of both kinds; where all are
+// equal, of bins that reach 1 to both sides.
+static void fill_scores(const lam_head_scores *scores, double *score) {
+    double low = lam_histogram_lowest(&scores->same_scores);
+    double high = lam_histogram_highest(&scores->same_scores);
+    if (scores->different.count) {
+        low = fmin(low, lam_histogram_lowest(&scores->different_scores));
+        high = fmax(high, lam_histogram_highest(&scores->different_scores));
+    }
+    if (low == high) low -= 1, high += 1;
+    for (int i = 0; i < SCORE_BINS; i++) score[i] = low + (high - low) * (i + 0.5) / SCORE_BINS;
+}
+
+// A row of a variable of one kind of pairs: "same" and "_mean".
+static void *kind_row(lam_group *group, const char *kind, const char *rest, int64_t layer) {
+    char name[64];
+    snprintf(name, sizeof name, "%s%s", kind, rest);
+    return lam_group_row(group, name, layer);
+}
+
+static lam_code fill_pairs(const lam_profile_run *run, int64_t layer, const char *kind,
+                           const lam_moments *moments, int64_t negative, lam_histogram *histogram,
+                           lam_group *group, lam_arena *arena, lam_error *error) {
+    const double *score = lam_group_row(group, "score", layer);
+    double *width = kind_row(group, kind, "_bandwidth", layer);
+    lam_sample sample;
+    LAM_TRY(lam_histogram_sample(histogram, &sample, arena, error));
+    *(int64_t *)kind_row(group, kind, "_count", layer) = moments->count;
+    if (moments->count) {
+        *(double *)kind_row(group, kind, "_mean", layer) = moments->mean;
+        *(double *)kind_row(group, kind, "_negative_share", layer) =
+            (double)negative / (double)moments->count;
+    }
+    *(double *)kind_row(group, kind, "_sd", layer) = lam_moments_deviation(moments);
+    int64_t *count = kind_row(group, kind, "_histogram", layer);
+    for (int64_t i = 0; i < sample.size; i++) {
+        double bin = (sample.value[i] - score[0]) / (score[1] - score[0]) + 0.5;
+        count[bin < 0 ? 0 : bin < SCORE_BINS ? (int)bin : SCORE_BINS - 1] += sample.count[i];
+    }
+    lam_bandwidth bandwidth;
+    lam_bandwidth_parse(((const heads_options *)run->options)->bandwidth, &bandwidth);
+    lam_kde_status status = lam_bandwidth_find(&bandwidth, &sample, width);
+    *(int8_t *)kind_row(group, kind, "_status", layer) = (int8_t)status;
+    if (status != LAM_KDE_ESTIMATED) return LAM_OK;
+    return lam_kde_evaluate(&sample, *width, false, &(lam_kde_ends){0}, score, SCORE_BINS,
+                            kind_row(group, kind, "_density", layer), arena, error);
+}
+
+static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
+                       const lam_tick *tick, lam_arena *arena, lam_error *error) {
+    layer_state *l = state;
+    lam_head_scores *scores = &l->scores;
+    turn_batch(l, (lam_batch){0});
+    for (int64_t h = 0; h < run->model->heads && l->error.code == LAM_OK; h++)
+        if (!isfinite(l->sums[h].causal.score) || !isfinite(l->sums[h].first_token_self_weight))
+            l->error.code =
+                lam_fail(&l->error, LAM_NUMERIC,
+                         "scores of head %lld are not finite after rotation: the model's weights "
+                         "overflow on this text",
+                         (long long)h);
+    if (l->error.code != LAM_OK) {
+        *error = l->error;
+        return error->code;
+    }
+    fill_heads(run, layer, l, group);
+    fill_scores(scores, lam_group_row(group, "score", layer));
+    lam_moments same = {0};
+    int64_t negative = 0;
+    for (int64_t h = 0; h < run->model->heads; h++) {
+        lam_moments_join(&same, &scores->same[h]);
+        negative += scores->same_negative[h];
+    }
+    LAM_TRY(
+        fill_pairs(run, layer, "same", &same, negative, &scores->same_scores, group, arena, error));
+    tick->add(tick->user, 1, "same heads");
+    LAM_TRY(fill_pairs(run, layer, "different", &scores->different, scores->different_negative,
+                       &scores->different_scores, group, arena, error));
+    tick->add(tick->user, 1, "different heads");
+    return LAM_OK;
+}
+
+static int64_t units(const lam_profile_run *run) {
+    (void)run;
+    return 2;
+}
+
+static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
+    return lam_group_text(group, "bandwidth", ((const heads_options *)run->options)->bandwidth,
+                          error);
+}
+
+const lam_profile lam_profile_heads = {
+    .name = "heads",
+    .summary = "attention heads: raw scores of queries and keys, within a head and across heads",
+    .options = options,
+    .options_size = sizeof(heads_options),
+    .resolve = resolve,
+    .sites = sites,
+    .take = lam_passage_take,
+    .groups = groups,
+    .begin = begin,
+    .see = see,
+    .finish = finish,
+    .units = units,
+    .unit = "densities",
+    .describe = describe,
+};

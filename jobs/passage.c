@@ -1,0 +1,46 @@
+#include "jobs/passage.h"
+
+#include "src/log.h"
+#include "src/strip.h"
+
+// The last token looks at one that is neither itself nor the first.
+enum { FEWEST_TOKENS = 3 };
+
+lam_code lam_passage_resolve(const lam_profile_run *run, lam_error *error) {
+    lam_input *input = run->input;
+    if (input->length < FEWEST_TOKENS)
+        return lam_fail(error, LAM_USAGE,
+                        "%s: sequences of %lld tokens are too short: choose a length of %d or more",
+                        run->profile->name, (long long)input->length, FEWEST_TOKENS);
+    if (run->mode == LAM_PUBLISHED) input->sequences = 1;
+    return LAM_OK;
+}
+
+lam_code lam_passage_take(const lam_profile_run *run, const lam_source *source,
+                          lam_sequences *sequences, lam_arena *arena, lam_error *error) {
+    const lam_input *input = run->input;
+    const uint32_t *token;
+    int64_t count, length = input->length, wanted = input->sequences;
+    LAM_TRY(lam_tokens_strip(source->tokenizer, source->token, source->count, &token, &count, arena,
+                             error));
+    if (count < FEWEST_TOKENS)
+        return lam_fail(error, LAM_INPUT, "%lld tokens, where %s needs %d or more",
+                        (long long)count, run->profile->name, FEWEST_TOKENS);
+    if (count < length) {
+        lam_log(LAM_VERBOSE, "%s: %s has %lld tokens and is taken whole, as one sequence",
+                run->profile->name, input->text, (long long)count);
+        length = count, wanted = 1;
+    }
+    return lam_sequences_take(sequences, token, count, wanted, length,
+                              input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error);
+}
+
+int64_t lam_passage_most(const lam_sequences *sequences) {
+    int64_t most = 0;
+    for (int64_t s = 0; s < sequences->count;) {
+        lam_batch batch = lam_batch_from(sequences, s);
+        if (batch.count > most) most = batch.count;
+        s += batch.count;
+    }
+    return most;
+}

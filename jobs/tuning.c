@@ -1,0 +1,409 @@
+// The profile of tuning: which units of a layer tell two classes of words apart. One logistic
+// regression a unit, on the unit's activation at the word, and one on all units together.
+#include "jobs/tuning.h"
+
+#include "src/folds.h"
+#include "src/module_order.h"
+
+#include <float.h>
+#include <string.h>
+
+static const char *const site_choices[] = {"qkv",       "q",          "k",       "v",
+                                           "attn_out",  "mlp_fc",     "mlp_act", "mlp_out",
+                                           "resid_pre", "resid_post", NULL};
+
+enum { MOST_SITES = sizeof site_choices / sizeof *site_choices - 1 };
+
+static const lam_option options[] = {
+    {"sites", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, sites), "qkv", 0, 0, site_choices,
+     "whose units are regressed, each alone: a group of results a site"},
+    {"positive_class", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, positive.words),
+     "[not, cannot, nor, never]", 0, 0, NULL,
+     "words with label 1, as a token stripped and lower-cased (default: negations)"},
+    {"positive_class_contains", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, positive.contains),
+     "[\"'t\"]", 0, 0, NULL, "tokens that contain one of these have label 1 too"},
+    {"positive_class_not_before", LAM_OPTION_STRINGS,
+     offsetof(lam_tuning_options, positive.not_before), "[]", 0, 0, NULL,
+     "but not if the next token is one of these, space and all"},
+    {"negative_class", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, negative.words),
+     "[agree, always, allow, can, certainly, could, definitely, may, might, shall, should]", 0, 0,
+     NULL, "words with label 0 (default: affirmations)"},
+    {"negative_class_contains", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, negative.contains),
+     "[]", 0, 0, NULL, "tokens that contain one of these have label 0 too"},
+    {"negative_class_not_before", LAM_OPTION_STRINGS,
+     offsetof(lam_tuning_options, negative.not_before), "[\" not\"]", 0, 0, NULL,
+     "but not if the next token is one of these, space and all"},
+    {"before", LAM_OPTION_INTEGER, offsetof(lam_tuning_options, before), "90", 0, 0x1p24, NULL,
+     "tokens before the word that the model sees with it"},
+    {"after", LAM_OPTION_INTEGER, offsetof(lam_tuning_options, after), "10", 0, 0x1p24, NULL,
+     "tokens after it"},
+    {"alpha", LAM_OPTION_REAL, offsetof(lam_tuning_options, alpha), "0.05", DBL_MIN, 1, NULL,
+     "level of significance, before Bonferroni's correction for the layer's units"},
+    {"folds", LAM_OPTION_INTEGER, offsetof(lam_tuning_options, folds), "5", 2, 0x1p16, NULL,
+     "folds of the held-out accuracy, stratified by class"},
+    {"firth", LAM_OPTION_BOOL, offsetof(lam_tuning_options, firth), "false", 0, 0, NULL,
+     "Firth's penalty in each unit's regression: separated units are fitted too"},
+    {"joint", LAM_OPTION_BOOL, offsetof(lam_tuning_options, joint), "true", 0, 0, NULL,
+     "one regression on all units of a layer too, with a ridge penalty"},
+    {"ridge", LAM_OPTION_REAL, offsetof(lam_tuning_options, ridge), "auto", DBL_MIN, 1e12, NULL,
+     "the penalty's weight, on units of variance 1; auto: the number of units"},
+    {NULL},
+};
+
+#define SITE_VARIABLES                                                                             \
+    {"unit", LAM_INT, {"unit"}, "unit of the site", "1", NULL},                                    \
+        {"unit_component",                                                                         \
+         LAM_INT,                                                                                  \
+         {"unit"},                                                                                 \
+         "part of the fused projection: 0 Q, 1 K, 2 V, -1 none",                                   \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"unit_head", LAM_INT, {"unit"}, "attention head, -1 none", "1", NULL},                    \
+        {"beta", LAM_DOUBLE, {"layer", "unit"}, "slope: log odds of label 1 a unit of activation", \
+         "1",    NULL},                                                                            \
+        {"intercept", LAM_DOUBLE, {"layer", "unit"}, "log odds of label 1 at activation 0",        \
+         "1",         NULL},                                                                       \
+        {"standard_error", LAM_DOUBLE, {"layer", "unit"}, "standard error of beta", "1", NULL},    \
+        {"p_value", LAM_DOUBLE, {"layer", "unit"}, "Wald's two-sided p of beta", "1", NULL},       \
+        {"q_value",                                                                                \
+         LAM_DOUBLE,                                                                               \
+         {"layer", "unit"},                                                                        \
+         "false discovery rate of beta over the layer's units (Benjamini-Hochberg)",               \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"accuracy", LAM_FLOAT, {"layer", "unit"}, "share of targets told rightly at 0.5",         \
+         "1",        NULL},                                                                        \
+        {"held_out_accuracy",                                                                      \
+         LAM_FLOAT,                                                                                \
+         {"layer", "unit"},                                                                        \
+         "share of targets told rightly at 0.5 by fits that did not see them",                     \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"status",                                                                                 \
+         LAM_BYTE,                                                                                 \
+         {"layer", "unit"},                                                                        \
+         "how the unit's regression ended",                                                        \
+         "1",                                                                                      \
+         "fitted constant separated not_converged"},                                               \
+        {"share_significant",                                                                      \
+         LAM_DOUBLE,                                                                               \
+         {"layer"},                                                                                \
+         "share of units with p below alpha / units (Bonferroni)",                                 \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"share_significant_fdr",                                                                  \
+         LAM_DOUBLE,                                                                               \
+         {"layer"},                                                                                \
+         "share of units with q up to alpha",                                                      \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"mean_accuracy",                                                                          \
+         LAM_DOUBLE,                                                                               \
+         {"layer"},                                                                                \
+         "mean accuracy of significant units with beta above 0",                                   \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"joint_held_out_accuracy",                                                                \
+         LAM_DOUBLE,                                                                               \
+         {"layer"},                                                                                \
+         "held-out accuracy of one ridge regression on all units",                                 \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"joint_loss",                                                                             \
+         LAM_DOUBLE,                                                                               \
+         {"layer"},                                                                                \
+         "mean log loss of that regression fitted to all targets, without its penalty",            \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+    {                                                                                              \
+        "undefined", LAM_INT, {"layer"},                                                           \
+            "why summaries are missing, as a sum: 1 no unit could be tested (shares), 2 no "       \
+            "significant unit with beta above 0 (mean_accuracy), 4 no joint regression asked "     \
+            "for, 8 it did not converge",                                                          \
+            "1", NULL                                                                              \
+    }
+
+static const lam_variable site_variables[] = {SITE_VARIABLES, {NULL}};
+
+static const lam_variable qkv_variables[] = {
+    SITE_VARIABLES,
+    {"component_share_significant",
+     LAM_DOUBLE,
+     {"layer", "component"},
+     "share of a component's units with p below alpha / units of the layer",
+     "1",
+     NULL},
+    {"component_share_significant_fdr",
+     LAM_DOUBLE,
+     {"layer", "component"},
+     "share of a component's units with q up to alpha",
+     "1",
+     NULL},
+    {"component_mean_accuracy",
+     LAM_DOUBLE,
+     {"layer", "component"},
+     "mean accuracy of a component's significant units with beta above 0; in published mode, of "
+     "all its units",
+     "1",
+     NULL},
+    {"component_failed",
+     LAM_INT,
+     {"layer", "component"},
+     "units of a component without a fit, as status says; in published mode, those that stand as "
+     "p 1, beta 0, accuracy 0",
+     "1",
+     NULL},
+    {"component_undefined",
+     LAM_INT,
+     {"layer", "component"},
+     "why summaries are missing, as a sum: 1 no unit could be tested (shares), 2 no significant "
+     "unit with beta above 0 (component_mean_accuracy)",
+     "1",
+     NULL},
+    {NULL},
+};
+
+static lam_site site_of(const lam_profile_run *run, size_t index) {
+    const lam_tuning_options *o = run->options;
+    int site = 0;
+    while (strcmp(lam_site_name((lam_site)site), o->sites.item[index]) != 0) site++;
+    return (lam_site)site;
+}
+
+static size_t site_count(const lam_profile_run *run) {
+    return ((const lam_tuning_options *)run->options)->sites.count;
+}
+
+static int64_t width_of(const lam_profile_run *run, size_t index) {
+    return lam_site_width(run->model, site_of(run, index));
+}
+
+static bool is_fused(lam_site site) {
+    return site == LAM_SITE_QKV || site == LAM_SITE_Q || site == LAM_SITE_K || site == LAM_SITE_V;
+}
+
+// Published mode takes contiguous thirds of the projection in the module's own order for Q, K, V.
+static bool in_module_order(const lam_profile_run *run, lam_site site) {
+    return lam_tuning_published(run) && run->model->family == LAM_GPT_NEOX && is_fused(site);
+}
+
+// Where a site's units begin in the fused projection.
+static int64_t first_of(const lam_profile_run *run, lam_site site) {
+    return run->model->width * (site == LAM_SITE_K ? 1 : site == LAM_SITE_V ? 2 : 0);
+}
+
+static lam_code check_class(const lam_target_class *class, const char *name, lam_error *error) {
+    if (class->words.count + class->contains.count == 0)
+        return lam_fail(error, LAM_USAGE, "tuning.%s has no words: name some, or leave the key out",
+                        name);
+    const lam_strings *list[] = {&class->words, &class->contains, &class->not_before};
+    static const char *const key[] = {"", "_contains", "_not_before"};
+    for (int k = 0; k < 3; k++)
+        for (size_t i = 0; i < list[k]->count; i++)
+            if (strspn(list[k]->item[i], k == 0 ? " \t\r\n" : "") == strlen(list[k]->item[i]))
+                return lam_fail(error, LAM_USAGE, "tuning.%s%s holds an empty text: take it out",
+                                name, key[k]);
+    return LAM_OK;
+}
+
+static lam_code resolve(const lam_profile_run *run, lam_error *error) {
+    const lam_tuning_options *o = run->options;
+    if (o->sites.count == 0)
+        return lam_fail(error, LAM_USAGE, "tuning.sites names no site: name one, or leave it out");
+    for (size_t i = 0; i < o->sites.count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (!strcmp(o->sites.item[i], o->sites.item[j]))
+                return lam_fail(error, LAM_USAGE, "tuning.sites names %s twice: once is enough",
+                                o->sites.item[i]);
+    if (lam_tuning_published(run) && o->firth)
+        return lam_fail(error, LAM_USAGE,
+                        "tuning.firth: published mode has no penalty: leave it out or use "
+                        "mode: standard");
+    LAM_TRY(check_class(&o->negative, "negative_class", error));
+    LAM_TRY(check_class(&o->positive, "positive_class", error));
+    int64_t window = o->before + 1 + o->after;
+    if (window > run->model->positions)
+        return lam_fail(error, LAM_USAGE,
+                        "tuning: a window of %lld tokens before a word and %lld after it is more "
+                        "than the model's %lld positions: choose a smaller before or after",
+                        (long long)o->before, (long long)o->after,
+                        (long long)run->model->positions);
+    return LAM_OK;
+}
+
+static lam_site_set sites(const lam_profile_run *run) {
+    lam_site_set set = 0;
+    for (size_t s = 0; s < site_count(run); s++) {
+        lam_site site = site_of(run, s);
+        set |= LAM_SITE_BIT(in_module_order(run, site) ? LAM_SITE_QKV : site);
+    }
+    return set;
+}
+
+static lam_code take(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
+                     lam_arena *arena, lam_error *error) {
+    const lam_tuning_options *o = run->options;
+    lam_target_rule rule = {{o->negative, o->positive}, o->before, o->after};
+    lam_targets targets;
+    lam_code code = lam_targets_find(&rule, source->tokenizer, source->token, source->count,
+                                     &targets, arena, error);
+    if (code != LAM_OK) return lam_fail_within(error, "tuning");
+    for (int c = 0; c < 2; c++)
+        if (targets.count[c] < o->folds)
+            return lam_fail(error, LAM_INPUT,
+                            "tuning: the text has %lld targets of the %s class, fewer than the "
+                            "%lld folds: choose a longer text or fewer folds",
+                            (long long)targets.count[c], c ? "positive" : "negative",
+                            (long long)o->folds);
+    return lam_targets_windows(&rule, &targets, source->token, sequences, arena, error);
+}
+
+static lam_code groups(const lam_profile_run *run, lam_profile_group *group, size_t room,
+                       size_t *count, lam_arena *arena, lam_error *error) {
+    *count = site_count(run);
+    if (*count > room) return lam_fail(error, LAM_INTERNAL, "tuning: %zu sites", *count);
+    for (size_t s = 0; s < *count; s++) {
+        lam_site site = site_of(run, s);
+        const char *name = lam_arena_format(arena, error, "tuning/%s", lam_site_name(site));
+        if (!name) return LAM_MEMORY;
+        group[s] =
+            (lam_profile_group){.name = name,
+                                .variables = site == LAM_SITE_QKV ? qkv_variables : site_variables,
+                                .dimensions = {{"unit", width_of(run, s)}},
+                                .dimension_count = 1};
+    }
+    return LAM_OK;
+}
+
+// What a layer keeps.
+typedef struct tuning_layer {
+    float *x[MOST_SITES]; // [target, unit] of each site
+    float *module_row;    // [3 width] scratch
+    int32_t *fold;        // [target]
+} tuning_layer;
+
+static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
+                      lam_error *error) {
+    (void)layer;
+    const lam_tuning_options *o = run->options;
+    tuning_layer *at;
+    LAM_ALLOC(at, arena, 1, error);
+    for (size_t s = 0; s < site_count(run); s++)
+        LAM_ALLOC(at->x[s], arena, run->sequences->count * width_of(run, s), error);
+    LAM_ALLOC(at->module_row, arena, 3 * run->model->width, error);
+    LAM_ALLOC(at->fold, arena, run->sequences->count, error);
+    *state = at;
+    return lam_folds_deal(run->sequences->label, run->sequences->count, (int32_t)o->folds,
+                          run->seed, at->fold, arena, error);
+}
+
+static void see(const lam_profile_run *run, void *state, const lam_view *view) {
+    const lam_tuning_options *o = run->options;
+    tuning_layer *at = state;
+    const float *row = view->data + o->before * view->row_stride;
+    for (size_t s = 0; s < site_count(run); s++) {
+        lam_site site = site_of(run, s);
+        int64_t width = width_of(run, s);
+        float *to = at->x[s] + view->sequence * width;
+        if (in_module_order(run, site) && view->site == LAM_SITE_QKV) {
+            lam_module_order(run->model, row, 1, view->row_stride, at->module_row);
+            memcpy(to, at->module_row + first_of(run, site), (size_t)width * sizeof *to);
+        } else if (!in_module_order(run, site) && view->site == site) {
+            memcpy(to, row, (size_t)width * sizeof *to);
+        }
+    }
+}
+
+static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
+                       const lam_tick *tick, lam_arena *arena, lam_error *error) {
+    (void)arena; // each site's scratch memory is given back before the next
+    const lam_tuning_options *o = run->options;
+    const tuning_layer *at = state;
+    for (size_t s = 0; s < site_count(run); s++) {
+        const char *site = lam_site_name(site_of(run, s));
+        lam_tuning_site f = {
+            .run = run,
+            .layer = layer,
+            .units = width_of(run, s),
+            .group = &group[s],
+            .x = at->x[s],
+            .rows = {run->sequences->count, run->sequences->label, at->fold, (int32_t)o->folds}};
+        lam_arena scratch = {0};
+        lam_code code = lam_tuning_analyse(&f, &scratch, error);
+        lam_arena_destroy(&scratch);
+        if (code != LAM_OK) return lam_fail_within(error, "site %s", site);
+        tick->add(tick->user, f.units, site);
+    }
+    return LAM_OK;
+}
+
+static int64_t units(const lam_profile_run *run) {
+    int64_t all = 0;
+    for (size_t s = 0; s < site_count(run); s++) all += width_of(run, s);
+    return all;
+}
+
+static void describe_units(const lam_profile_run *run, size_t s, lam_group *group) {
+    lam_site site = site_of(run, s);
+    int32_t *unit = lam_group_row(group, "unit", 0),
+            *component = lam_group_row(group, "unit_component", 0),
+            *head = lam_group_row(group, "unit_head", 0);
+    for (int64_t u = 0; u < width_of(run, s); u++) {
+        int64_t place = u + first_of(run, site), width = run->model->width;
+        unit[u] = (int32_t)u;
+        component[u] = is_fused(site) ? (int32_t)(place / width) : -1;
+        head[u] = is_fused(site) ? (int32_t)(place % width / run->model->head_width) : -1;
+    }
+}
+
+static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
+    const lam_tuning_options *o = run->options;
+    int64_t count[2] = {0};
+    for (int64_t i = 0; i < run->sequences->count; i++) count[run->sequences->label[i]]++;
+    int64_t majority = count[0] > count[1] ? count[0] : count[1];
+    for (size_t s = 0; s < site_count(run); s++) {
+        const struct {
+            const char *name;
+            double value;
+            bool integer;
+        } numbers[] = {
+            {"targets_negative_class", (double)count[0], true},
+            {"targets_positive_class", (double)count[1], true},
+            {"majority_baseline", (double)majority / (double)(count[0] + count[1]), false},
+            {"alpha", o->alpha, false},
+            {"folds", (double)o->folds, true},
+            {"ridge", lam_tuning_ridge(run, width_of(run, s)), false},
+            {"before", (double)o->before, true},
+            {"after", (double)o->after, true},
+            {"seed", (double)run->seed, true},
+        };
+        describe_units(run, s, &group[s]);
+        LAM_TRY(lam_group_text(&group[s], "site", lam_site_name(site_of(run, s)), error));
+        LAM_TRY(lam_group_text(&group[s], "estimate",
+                               lam_tuning_published(run) ? "published"
+                               : o->firth                ? "firth"
+                                                         : "maximum likelihood",
+                               error));
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            LAM_TRY(lam_group_number(&group[s], numbers[i].name, numbers[i].value,
+                                     numbers[i].integer, error));
+    }
+    return LAM_OK;
+}
+
+const lam_profile lam_profile_tuning = {
+    .name = "tuning",
+    .summary = "which units tell two classes of words apart: a logistic regression a unit",
+    .options = options,
+    .options_size = sizeof(lam_tuning_options),
+    .resolve = resolve,
+    .sites = sites,
+    .take = take,
+    .groups = groups,
+    .begin = begin,
+    .see = see,
+    .finish = finish,
+    .units = units,
+    .unit = "units",
+    .describe = describe,
+};

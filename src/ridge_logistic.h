@@ -1,0 +1,33 @@
+// One logistic regression on all units of a layer together, with a ridge penalty: the intercept and
+// weights that minimise
+//     sum over rows of log(1 + exp(-(2 y - 1) eta)) + ridge / 2 |weights|^2,
+// eta = intercept + weights . z, z the units centred and scaled to a standard deviation of 1 over
+// all rows (units that do not vary are 0). The intercept is not penalised. The scaling knows no
+// labels; else a fold's fit knows nothing of the rows it holds out.
+#ifndef LAM_RIDGE_LOGISTIC_H
+#define LAM_RIDGE_LOGISTIC_H
+
+#include "arena.h"
+#include "error.h"
+#include "logistic.h"
+
+#include <stdbool.h>
+
+typedef struct lam_ridge_fit {
+    bool converged; // all of the fits; else the numbers are those of the last step
+    double intercept, loss, accuracy; // of the fit to all rows; loss: mean of the sum's first part
+    double held_out_accuracy;         // fold by fold
+} lam_ridge_fit;
+
+// Fits units 0 .. units - 1 of x [row, stride], finite values, by Newton's method with halved
+// steps, over all threads, in double precision. Systems are of as many unknowns as there are rows
+// (the weights are a sum of rows: Rasmussen and Williams 2006, section 3.4), or units and the
+// intercept where those are fewer. eta [rows], unless NULL, receives that of the fit to all rows.
+// rows has folds. Memory comes from arena: 8 bytes x (rows x units + (2 + threads) x unknowns^2),
+// and where units are fewer rows x units again for each thread. LAM_MEMORY.
+LAM_CHECKED lam_code lam_ridge_logistic(const lam_logistic_rows *rows, const float *x,
+                                        int64_t stride, int64_t units, double ridge,
+                                        lam_ridge_fit *fit, double *eta, lam_arena *arena,
+                                        lam_error *error);
+
+#endif
