@@ -35,7 +35,8 @@ __attribute__((format(printf, 3, 4))) void lam_progress_add(lam_progress *progre
 // failed. Returns the stage's wall seconds on rank 0.
 LAM_CHECKED lam_code lam_progress_end(lam_progress *progress, double *seconds, lam_error *error);
 
-// Says in a line what the stage that ended has done, for stages that went well. Any rank may call it.
+// Says in a line what the stage that ended has done, for stages that went well. Any rank may call
+// it.
 void lam_progress_report(const lam_progress *progress);
 
 #endif
