@@ -1,5 +1,5 @@
-// Seconds an epoch of the standard autoencoder, by matrix products alone and as it chooses by itself,
-// in alternation, at several densities of active latents.
+// Seconds an epoch of the standard autoencoder, by matrix products alone and as it chooses by
+// itself, in alternation, at several densities of active latents.
 //
 //     bench_autoencoder [rows [width [latents [batch [epochs]]]]]
 //
@@ -30,8 +30,8 @@ static float *make_rows(const size *s) {
     lam_random_fill_normal(&random, 0, s->rows * factors, 1, factor);
     for (int64_t i = 0; i < s->rows * factors; i++) { // the first few always, the others at times
         const int64_t f = i % factors;
-        factor[i] = (f < 8 ? factor[i] : fmaxf(factor[i] - 1.2f, 0)) * 0.6f /
-                    sqrtf(1 + 0.1f * (float)f);
+        factor[i] =
+            (f < 8 ? factor[i] : fmaxf(factor[i] - 1.2f, 0)) * 0.6f / sqrtf(1 + 0.1f * (float)f);
     }
     lam_error error;
     lam_product product = {.m = s->rows, .n = s->width, .k = factors, .alpha = 1};
