@@ -20,7 +20,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef enum lam_autoencoder_kind {
+    LAM_AUTOENCODER_RELU,
+    LAM_AUTOENCODER_TOPK,
+    LAM_AUTOENCODER_BATCHTOPK,
+    LAM_AUTOENCODER_JUMPRELU,
+    LAM_AUTOENCODER_GATED,
+} lam_autoencoder_kind;
+
 typedef struct lam_autoencoder_options {
+    lam_autoencoder_kind kind;
     int64_t width, latents;
     int64_t batch; // rows a step at most
     int64_t epochs;
@@ -119,10 +128,39 @@ LAM_CHECKED lam_code lam_autoencoder_train(lam_autoencoder *autoencoder, const f
                                            const lam_autoencoder_progress *progress,
                                            lam_autoencoder_curves *curves, lam_error *error);
 
-// Of rows [count, width] under the weights as they are. Collective. Uses the batch's memory; count
-// is any but 0 (LAM_INPUT).
+// The calls below are of the weights as they are. Latents follow the rule that the kind has after
+// training. Collective; they use the batch's memory.
+
+// The measures of rows [count, width]; count is any but 0 (LAM_INPUT).
 LAM_CHECKED lam_code lam_autoencoder_measure(lam_autoencoder *autoencoder, const float *rows,
                                              int64_t count, lam_autoencoder_measures *measures,
                                              lam_error *error);
+
+// latents [count, own_latents] = z of rows [count, width]: those of this rank. Any count.
+LAM_CHECKED lam_code lam_autoencoder_latents(lam_autoencoder *autoencoder, const float *rows,
+                                             int64_t count, float *latents, lam_error *error);
+
+// reconstruction [count, width] = y of rows [count, width]. Any count; the two may be the same
+// memory.
+LAM_CHECKED lam_code lam_autoencoder_reconstruct(lam_autoencoder *autoencoder, const float *rows,
+                                                 int64_t count, float *reconstruction,
+                                                 lam_error *error);
+
+// What encodes and decodes after training, of this rank's latents. The arrays are the
+// autoencoder's: they hold until its next step. In brackets the field's short names.
+typedef struct lam_autoencoder_parameters {
+    lam_autoencoder_kind kind; // of the rule after training: a trained batchtopk is a jumprelu
+    int64_t width, latents, stride;
+    int64_t k;                 // of topk; else 0
+    const float *encoder;      // [latents, stride] (the transpose of W_enc)
+    const float *decoder;      // [latents, stride] (W_dec)
+    const float *encoder_bias; // [latents] (b_enc); NULL in gated
+    const float *decoder_bias; // [width] (b_dec): subtracted before the encoder, added at the end
+    const float *threshold;    // [latents] of jumprelu: z is kept above it; else NULL
+    // [latents] of gated (b_gate, r_mag, b_mag); else NULL
+    const float *gate_bias, *magnitude_scale, *magnitude_bias;
+} lam_autoencoder_parameters;
+
+lam_autoencoder_parameters lam_autoencoder_get(const lam_autoencoder *autoencoder);
 
 #endif

@@ -257,6 +257,43 @@ static void test_measures(void **state) {
     lam_arena_destroy(&arena);
 }
 
+// Latents and reconstructions of more rows than a batch, from the parameters by plain loops.
+static void test_applied(void **state) {
+    (void)state;
+    enum { COUNT = 150 };
+    float *rows = make_rows(COUNT, WIDTH, 6), z[COUNT * LATENTS], y[COUNT * WIDTH];
+    lam_arena arena = {0};
+    lam_error error;
+    lam_autoencoder_options options = options_of();
+    lam_autoencoder *a = make_autoencoder(&options, &arena);
+    lam_autoencoder_start(a, rows, COUNT, 3, 1);
+    for (int64_t j = 0; j < LATENTS; j++) a->encoder_bias.value[j] = -0.03f * (float)j;
+    for (int sparse = 0; sparse < 2; sparse++) {
+        a->options.sparse_share = sparse;
+        succeed(lam_autoencoder_latents(a, rows, COUNT, z, &error), &error);
+        succeed(lam_autoencoder_reconstruct(a, rows, COUNT, y, &error), &error);
+        const lam_autoencoder_parameters p = lam_autoencoder_get(a);
+        assert_int_equal(p.latents, LATENTS);
+        for (int64_t i = 0; i < COUNT; i++) {
+            double rebuilt[WIDTH];
+            for (int64_t c = 0; c < WIDTH; c++) rebuilt[c] = (double)p.decoder_bias[c];
+            for (int64_t j = 0; j < LATENTS; j++) {
+                double sum = (double)p.encoder_bias[j];
+                for (int64_t c = 0; c < WIDTH; c++) {
+                    sum += (double)p.encoder[j * p.stride + c] *
+                           (double)(rows[i * WIDTH + c] - p.decoder_bias[c]);
+                    rebuilt[c] += (double)z[i * LATENTS + j] * (double)p.decoder[j * p.stride + c];
+                }
+                assert_near("z", i * LATENTS + j, (double)z[i * LATENTS + j], fmax(sum, 0), 1e-5);
+            }
+            for (int64_t c = 0; c < WIDTH; c++)
+                assert_near("y", i * WIDTH + c, (double)y[i * WIDTH + c], rebuilt[c], 1e-5);
+        }
+    }
+    free(rows);
+    lam_arena_destroy(&arena);
+}
+
 // ---------------------------------------------------------------- options and memory
 
 static void refuse(lam_autoencoder_options options, const char *part) {
@@ -316,8 +353,8 @@ int main(void) {
         cmocka_unit_test(test_no_row),         cmocka_unit_test(test_without_penalty),
         cmocka_unit_test(test_all_dead),       cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_diverges),       cmocka_unit_test(test_measures),
-        cmocka_unit_test(test_options),        cmocka_unit_test(test_no_epoch),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_applied),        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_no_epoch),       cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
