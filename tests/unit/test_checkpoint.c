@@ -11,25 +11,11 @@
 #include <cmocka.h>
 
 #include "checkpoint_fixture.h"
+#include "folder_fixture.h"
 
 static const char *const golden[] = {"gpt2-f32", "gpt2-f16", "gpt2-bf16-sharded", "neox-parallel",
                                      "neox-serial"};
 enum { GOLDEN = sizeof golden / sizeof *golden };
-
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = temp_dir();
-    return folder ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    remove_tree(folder);
-    free(folder);
-    return 0;
-}
 
 static void put_config(const char *from) {
     copy_file(in_folder(golden_path(from), "config.json"), in_folder(folder, "config.json"));

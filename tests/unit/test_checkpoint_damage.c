@@ -9,21 +9,7 @@
 #include <cmocka.h>
 
 #include "checkpoint_fixture.h"
-
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = temp_dir();
-    return folder ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    remove_tree(folder);
-    free(folder);
-    return 0;
-}
+#include "folder_fixture.h"
 
 static void put_config(const char *from) {
     copy_file(in_folder(golden_path(from), "config.json"), in_folder(folder, "config.json"));

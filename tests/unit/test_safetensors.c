@@ -13,21 +13,7 @@
 #include <cmocka.h>
 
 #include "safetensors_fixture.h"
-
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = temp_dir();
-    return folder ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    remove_tree(folder);
-    free(folder);
-    return 0;
-}
+#include "folder_fixture.h"
 
 static lam_code open_and_close(const char *path, lam_error *error) {
     lam_safetensors *file;

@@ -6,27 +6,12 @@
 
 #include <cmocka.h>
 
-#include "fixture.h"
+#include "folder_fixture.h"
 #include "io/sha256.h"
 #include "io/text.h"
 #include "src/utf8.h"
 
 #include <sys/stat.h>
-
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = temp_dir();
-    return folder ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    remove_tree(folder);
-    free(folder);
-    return 0;
-}
 
 // A file of that name in the test's folder. Static storage.
 static const char *store(const char *name, const void *data, size_t bytes) {
@@ -291,5 +276,5 @@ int main(void) {
         cmocka_unit_test(test_clip_of_shared_pages),
         cmocka_unit_test(test_shared_texts),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
