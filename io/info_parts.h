@@ -25,6 +25,25 @@ LAM_CHECKED lam_code lam_info_print(const lam_result_file *file, const lam_info_
 LAM_CHECKED lam_code lam_info_print_json(const lam_result_file *file, const lam_info_digest *digest,
                                          FILE *out, lam_error *error);
 
+enum { LAM_INFO_COLUMNS = 80 };
+
+// Where people read it.
+typedef struct lam_info_page {
+    FILE *out;
+    bool utf8; // the locale's encoding
+    const lam_result_file *file;
+} lam_info_page;
+
+// A text from a file as it may go to a terminal: nothing in it that moves the cursor. Returns the
+// columns printed; length is in bytes.
+int lam_info_put(const lam_info_page *to, const char *text, size_t length);
+
+// Whether the file is the summary of a sweep (io/sweep_file.h).
+bool lam_info_is_sweep(const lam_result_file *file);
+
+// The runs of a summary, a line each, then a table of their means. Errors as lam_result_load.
+LAM_CHECKED lam_code lam_info_print_sweep(const lam_info_page *to, lam_error *error);
+
 typedef struct lam_summary {
     int64_t count, missing;          // missing: NaN, in count
     double minimum, median, maximum; // of the others; NaN where there are none

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 80, LABEL = 13, NAME = 24, NUMBER = 10, CURVE = COLUMNS - NAME - 3 * NUMBER - 4 };
+enum {
+    COLUMNS = LAM_INFO_COLUMNS,
+    LABEL = 13,
+    NAME = 24,
+    NUMBER = 10,
+    CURVE = COLUMNS - NAME - 3 * NUMBER - 4
+};
 
-typedef struct page {
-    FILE *out;
-    bool utf8; // the locale's encoding
-    const lam_result_file *file;
-} page;
+typedef lam_info_page page;
 
 static bool locale_has_utf8(void) {
     locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
@@ -23,9 +25,7 @@ static bool locale_has_utf8(void) {
     return utf8;
 }
 
-// A text from a file as it may go to a terminal: nothing in it that moves the cursor. Returns the
-// columns printed; length is in bytes.
-static int print_text(const page *to, const char *text, size_t length) {
+int lam_info_put(const lam_info_page *to, const char *text, size_t length) {
     int columns = 0;
     for (size_t i = 0, step; i < length; i += step, columns++) {
         bool valid;
@@ -48,7 +48,7 @@ static void print_labelled(const page *to, const char *label, const char *text) 
         size_t blanks = strspn(at, " "), word = strcspn(at + blanks, " \n");
         if (column > LABEL && column + (int)(blanks + word) > COLUMNS)
             column = fprintf(to->out, "\n%*s", LABEL, "") - 1, at += blanks, blanks = 0;
-        column += print_text(to, at, blanks + word);
+        column += lam_info_put(to, at, blanks + word);
         at += blanks + word;
         if (*at == '\n') {
             at++;
@@ -107,9 +107,9 @@ static void print_digest(const page *to, const lam_info_digest *digest) {
 
 static lam_code print_head(const page *to, lam_error *error) {
     const char *version = text_of(to, "laminar_version");
-    print_text(to, to->file->path, strlen(to->file->path));
+    lam_info_put(to, to->file->path, strlen(to->file->path));
     fprintf(to->out, ": result of laminar%s", *version ? " " : "");
-    print_text(to, version, strlen(version));
+    lam_info_put(to, version, strlen(version));
     fprintf(to->out, ", %.4g MB\n", (double)to->file->bytes / 1e6);
     static const char *const shown[][2] = {
         {"title", "title"}, {"summary", "summary"}, {"mode", "mode"}, {"checkpoint", "model"}};
@@ -139,7 +139,7 @@ static int compare_names(const void *a, const void *b) {
 // does not keep another): "  batch 1024, epochs 75, ...", wrapped.
 static void print_group_line(const page *to, lam_group *group) {
     fputc('\n', to->out);
-    print_text(to, group->name, strlen(group->name));
+    lam_info_put(to, group->name, strlen(group->name));
     qsort(group->attributes, group->attribute_count, sizeof *group->attributes, compare_names);
     int column = COLUMNS;
     for (size_t i = 0; i < group->attribute_count; i++) {
@@ -155,9 +155,9 @@ static void print_group_line(const page *to, lam_group *group) {
         else
             column += fprintf(to->out, ",");
         fputc(' ', to->out);
-        column += 2 + print_text(to, attribute->name, strlen(attribute->name));
+        column += 2 + lam_info_put(to, attribute->name, strlen(attribute->name));
         fputc(' ', to->out);
-        column += print_text(to, value, length);
+        column += lam_info_put(to, value, length);
     }
     fputc('\n', to->out);
 }
@@ -167,7 +167,7 @@ static void print_group_line(const page *to, lam_group *group) {
 static void print_name(const page *to, const lam_group *group, size_t index) {
     const lam_variable *variable = &group->variables[index];
     fputs("  ", to->out);
-    int column = print_text(to, variable->name, strlen(variable->name));
+    int column = lam_info_put(to, variable->name, strlen(variable->name));
     int first = lam_variable_has_layer(variable), i = first;
     for (; i < LAM_MAX_DIMENSIONS && variable->dimensions[i]; i++)
         column += fprintf(to->out, "%s%lld", i == first ? "[" : "x",
@@ -222,7 +222,7 @@ static void print_flags(const page *to, const lam_group *group, size_t index) {
         for (int64_t i = 0; i < count; i++)
             found += lam_group_value(group, index, i) == (double)flag;
         if (flag) fputs(", ", to->out);
-        print_text(to, at, length);
+        lam_info_put(to, at, length);
         fprintf(to->out, " %lld", (long long)found);
         at += length;
     }
@@ -241,7 +241,7 @@ static void print_texts(const page *to, const lam_group *group, size_t index) {
             break;
         }
         if (i) column += fprintf(to->out, " ");
-        column += print_text(to, texts[i], length);
+        column += lam_info_put(to, texts[i], length);
     }
     fputc('\n', to->out);
 }
@@ -299,6 +299,7 @@ lam_code lam_info_print(const lam_result_file *file, const lam_info_digest *dige
     page to = {.out = out, .utf8 = locale_has_utf8(), .file = file};
     LAM_TRY(print_head(&to, error));
     print_digest(&to, digest);
+    if (lam_info_is_sweep(file)) return lam_info_print_sweep(&to, error);
     for (size_t i = 0; i < file->group_count; i++) {
         lam_arena arena = {0};
         lam_group group;

@@ -96,23 +96,24 @@ static lam_code put_root_attributes(int root, const lam_result *result, lam_erro
 }
 
 static lam_code put_index(int root, const char *name, const char *long_name, int64_t size,
-                          lam_error *error) {
+                          int first, lam_error *error) {
     int dimension, variable;
     TRY_NETCDF(nc_def_dim(root, name, (size_t)size, &dimension), name);
     TRY_NETCDF(nc_def_var(root, name, NC_INT, 1, &dimension, &variable), name);
     LAM_TRY(put_text(root, variable, "long_name", long_name, error));
     LAM_TRY(put_text(root, variable, "units", "1", error));
     for (size_t i = 0; i < (size_t)size; i++) {
-        int value = (int)i;
+        int value = first + (int)i;
         TRY_NETCDF(nc_put_var1_int(root, variable, &i, &value), name);
     }
     return LAM_OK;
 }
 
 static lam_code put_coordinates(int root, const lam_result *result, lam_error *error) {
+    if (result->runs) return put_index(root, "run", "run of the sweep", result->runs, 1, error);
     LAM_TRY(put_index(root, "layer", "transformer layer, 0 nearest the embedding", result->layers,
-                      error));
-    LAM_TRY(put_index(root, "head", "attention head", result->heads, error));
+                      0, error));
+    LAM_TRY(put_index(root, "head", "attention head", result->heads, 0, error));
     const char *components[] = {"Q", "K", "V"};
     int dimension, variable;
     TRY_NETCDF(nc_def_dim(root, "component", 3, &dimension), "component");

@@ -1,6 +1,6 @@
 // The result of a run as a netCDF-4 file: root dimensions layer, head and component with their
-// coordinates, one group a profile ("tuning/qkv": a group in a group), definitions from the
-// schemas.
+// coordinates (run, in the summary of a sweep), one group a profile ("tuning/qkv": a group in a
+// group), definitions from the schemas.
 #ifndef LAM_RESULT_FILE_H
 #define LAM_RESULT_FILE_H
 
@@ -15,6 +15,7 @@ typedef struct lam_result {
     const lam_attribute *attributes; // of the root, after those: version, job, mode...
     size_t attribute_count;
     int64_t layers, heads;   // of the model
+    int64_t runs;            // of a sweep's summary (io/sweep_file.h), which has no model; else 0
     const lam_group *groups; // each with all layers
     size_t group_count;
 } lam_result;

@@ -14,7 +14,7 @@ typedef struct lam_result_file {
     size_t bytes;                    // of the file
     const lam_attribute *attributes; // of the root: single numbers and texts
     size_t attribute_count;
-    const lam_dimension *dimensions; // of the root: layer, head, component
+    const lam_dimension *dimensions; // of the root: layer, head, component, or run
     size_t dimension_count;
     const lam_group *groups; // that have variables, in the file's order; data is NULL
     size_t group_count;

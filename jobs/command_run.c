@@ -1,7 +1,6 @@
-#include "io/checkpoint.h"
 #include "jobs/commands.h"
 #include "jobs/job_file.h"
-#include "jobs/run.h"
+#include "jobs/sweep.h"
 #include "lam_version.h"
 #include "src/log.h"
 
@@ -27,7 +26,10 @@ static const lam_command sweep = {
     .name = "sweep",
     .operands = "JOB.yaml [options]",
     .summary = "Run the profiles of a job file and write the result. Under mpirun or srun, the "
-               "ranks share the layers.",
+               "ranks share the layers. Where the job lists models or texts, every model runs on "
+               "every text: led.nc becomes led-MODEL-TEXT.nc (by the folder's and the file's "
+               "names; only what is a list is in the name) for each run, and led.summary.nc "
+               "says what each came to; a run that fails does not stop the others.",
     .fewest = 1,
     .most = 1,
     .takes_output = true,
@@ -93,61 +95,12 @@ static void set_threads(const lam_comm *comm, int64_t asked) {
                 comm->host_ranks, threads, usable < cores ? usable * comm->host_ranks : cores);
 }
 
-// Where the result of one of several models goes: led.nc becomes led-gpt2.nc.
-static char *output_of(const lam_job *job, const char *model, lam_arena *arena, lam_error *error) {
-    const char *output = job->globals.output, *dot = strrchr(output, '.');
-    size_t stem = dot && !strchr(dot, '/') ? (size_t)(dot - output) : strlen(output);
-    if (job->globals.model.count == 1) return lam_arena_text(arena, output, strlen(output), error);
-    size_t end = strlen(model);
-    while (end > 1 && model[end - 1] == '/') end--;
-    size_t begin = end;
-    while (begin > 0 && model[begin - 1] != '/') begin--;
-    return lam_arena_format(arena, error, "%.*s-%.*s%s", (int)stem, output, (int)(end - begin),
-                            model + begin, output + stem);
-}
-
 static char *command_line(const lam_profile *profile, int argc, const char *const *argv,
                           lam_arena *arena, lam_error *error) {
     char *line = lam_arena_format(arena, error, "laminar %s", profile ? profile->name : sweep.name);
     for (int i = 0; line && i < argc; i++)
         line = lam_arena_format(arena, error, "%s %s", line, argv[i]);
     return line;
-}
-
-// Before hours of work on the first model: that all can be opened and have results of their own.
-static lam_code check_models(const lam_job *job, lam_arena *arena, lam_error *error) {
-    size_t count = job->globals.model.count;
-    char **output;
-    LAM_ALLOC(output, arena, count, error);
-    for (size_t i = 0; i < count; i++) {
-        const char *model = job->globals.model.item[i];
-        lam_checkpoint *checkpoint;
-        LAM_TRY(lam_checkpoint_open(model, &checkpoint, error));
-        lam_checkpoint_close(checkpoint);
-        output[i] = output_of(job, model, arena, error);
-        if (!output[i]) return LAM_MEMORY;
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(output[i], output[j]) == 0)
-                return lam_fail(error, LAM_USAGE,
-                                "%s and %s would both be written to %s: run them one by one, or "
-                                "give the folders different names",
-                                job->globals.model.item[j], model, output[i]);
-    }
-    return LAM_OK;
-}
-
-static lam_code run_models(const lam_comm *comm, const lam_job *job, const char *command,
-                           lam_arena *arena, lam_error *error) {
-    LAM_TRY(lam_comm_agree(comm, check_models(job, arena, error), error));
-    for (size_t i = 0; i < job->globals.model.count; i++) {
-        lam_run_request request = {
-            .comm = comm, .job = job, .command = command, .model = job->globals.model.item[i]};
-        request.output = output_of(job, request.model, arena, error);
-        LAM_TRY(lam_comm_agree(comm, request.output ? LAM_OK : LAM_MEMORY, error));
-        LAM_TRY(lam_run(&request, error));
-        lam_log(LAM_NORMAL, "wrote %s", request.output);
-    }
-    return LAM_OK;
 }
 
 // From MPI's start to its end. code is what parsing ended with, on this rank.
@@ -162,7 +115,7 @@ static lam_code run_ranks(lam_code code, const lam_request_text *request, const 
     code = lam_comm_agree(&comm, code, error);
     if (code == LAM_OK) {
         set_threads(&comm, request->job.globals.threads);
-        code = run_models(&comm, &request->job, command, arena, error);
+        code = lam_sweep(&comm, &request->job, command, arena, error);
     }
     if (code == LAM_PEER) {
         // The ranks can no longer agree, nor end together.

@@ -3,6 +3,8 @@
 #ifndef LAM_INPUT_H
 #define LAM_INPUT_H
 
+#include "src/option.h"
+
 #include <stdint.h>
 
 // The choices of html and select. Auto: clip and first in published mode, article and random in
@@ -20,10 +22,15 @@ typedef enum lam_job_select {
 } lam_job_select;
 
 typedef struct lam_input {
-    const char *text; // NULL: none is given
+    lam_strings text; // of a run one, or none; in a job a list sweeps them
     int html, select; // lam_job_html, lam_job_select
     int64_t sequences;
     int64_t length; // tokens; LAM_AUTO_INTEGER: the smaller of 1024 and the model's positions
 } lam_input;
+
+// The text of a run; NULL: none is given.
+static inline const char *lam_input_text(const lam_input *input) {
+    return input->text.count ? input->text.item[0] : NULL;
+}
 
 #endif

@@ -25,8 +25,8 @@ const lam_option lam_global_options[] = {
 };
 
 const lam_option lam_input_options[] = {
-    {"text", LAM_OPTION_PATH, offsetof(lam_input, text), NULL, 0, 0, NULL,
-     "the text: FILE.txt, FILE.html, or a token file"},
+    {"text", LAM_OPTION_PATHS, offsetof(lam_input, text), NULL, 0, 0, NULL,
+     "the text: FILE.txt, FILE.html, or a token file; a list sweeps them"},
     {"html", LAM_OPTION_CHOICE, offsetof(lam_input, html), "auto", 0, 0, html_choices,
      "what is taken of a page: the published cut with its tags, or the readable article; auto: "
      "clip in published mode, article in standard mode"},

@@ -28,7 +28,7 @@ lam_code lam_passage_take(const lam_profile_run *run, const lam_source *source,
                         (long long)count, run->profile->name, FEWEST_TOKENS);
     if (count < length) {
         lam_log(LAM_VERBOSE, "%s: %s has %lld tokens and is taken whole, as one sequence",
-                run->profile->name, input->text, (long long)count);
+                run->profile->name, lam_input_text(input), (long long)count);
         length = count, wanted = 1;
     }
     return lam_sequences_take(sequences, token, count, wanted, length,

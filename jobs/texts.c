@@ -38,15 +38,16 @@ lam_code lam_texts_tokenizer(lam_texts *texts, const char *model, const lam_mode
 
 static lam_code read_text(lam_texts *texts, const char *model, const lam_input *input,
                           const lam_model_config *config, lam_text_tokens *item, lam_error *error) {
-    bool page = ends_with(input->text, ".html") || ends_with(input->text, ".htm");
+    const char *path = item->path;
+    bool page = ends_with(path, ".html") || ends_with(path, ".htm");
     bool clip = input->html == LAM_JOB_HTML_CLIP;
     lam_text text;
-    LAM_TRY(lam_text_read(input->text, clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE, &text, error));
+    LAM_TRY(lam_text_read(path, clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE, &text, error));
     item->html_mode = !page ? "none" : clip ? "clip" : "article";
     memcpy(item->text_sha256, text.sha256, sizeof item->text_sha256);
     if (text.replaced)
-        lam_log(LAM_NORMAL, "warning: %s: %zu places are not UTF-8 and are read as U+FFFD",
-                input->text, text.replaced);
+        lam_log(LAM_NORMAL, "warning: %s: %zu places are not UTF-8 and are read as U+FFFD", path,
+                text.replaced);
     lam_ids ids = {0};
     lam_code code = lam_texts_tokenizer(texts, model, config, error);
     if (code == LAM_OK)
@@ -67,16 +68,17 @@ static lam_code read_text(lam_texts *texts, const char *model, const lam_input *
 // A token file stands for the text it was made of. The tokenizer it names must be the model's; a
 // model folder without one takes it at its word.
 static lam_code read_tokens(lam_texts *texts, const char *model, const lam_model_config *config,
-                            const lam_input *input, lam_text_tokens *item, lam_error *error) {
+                            lam_text_tokens *item, lam_error *error) {
+    const char *path = item->path;
     lam_tokens file = {0};
-    lam_code code = lam_tokens_open(input->text, &file, error);
+    lam_code code = lam_tokens_open(path, &file, error);
     lam_error none;
     if (code == LAM_OK && lam_texts_tokenizer(texts, model, config, &none) == LAM_OK &&
         strcmp(file.manifest.tokenizer_sha256, texts->tokenizer_sha256) != 0)
         code = lam_fail(error, LAM_INPUT,
                         "%s: made by a tokenizer other than that of %s: "
                         "make it again by 'laminar tokenize --model %s'",
-                        input->text, model, model);
+                        path, model, model);
     if (code == LAM_OK && !texts->tokenizer)
         snprintf(texts->tokenizer_sha256, sizeof texts->tokenizer_sha256, "%s",
                  file.manifest.tokenizer_sha256);
@@ -96,31 +98,49 @@ static lam_code read_tokens(lam_texts *texts, const char *model, const lam_model
             code = lam_fail(error, LAM_INPUT,
                             "%s: token %u is beyond the %lld rows of the model's embedding: "
                             "the file was made for another model",
-                            input->text, item->token[i], (long long)config->vocabulary);
+                            path, item->token[i], (long long)config->vocabulary);
     return code;
 }
 
 lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
                        const lam_model_config *config, const lam_text_tokens **text,
                        lam_error *error) {
-    if (!input->text)
+    const char *path = lam_input_text(input);
+    if (!path)
         return lam_fail(error, LAM_USAGE,
                         "no text is given: add 'text: FILE' to the job, or --text FILE");
     for (size_t i = 0; i < texts->count; i++) {
         const lam_text_tokens *known = &texts->item[i];
-        if (strcmp(known->path, input->text) == 0 && known->html == input->html)
+        if (strcmp(known->path, path) == 0 && known->html == input->html)
             return *text = known, LAM_OK;
     }
     if (texts->count == LAM_MAX_TEXTS)
         return lam_fail(error, LAM_USAGE, "more than %d texts in one job", LAM_MAX_TEXTS);
     lam_text_tokens *item = &texts->item[texts->count];
-    *item = (lam_text_tokens){.path = input->text, .html = input->html};
-    if (ends_with(input->text, ".npy"))
-        LAM_TRY(read_tokens(texts, model, config, input, item, error));
+    *item = (lam_text_tokens){.path = path, .html = input->html};
+    if (ends_with(path, ".npy"))
+        LAM_TRY(read_tokens(texts, model, config, item, error));
     else
         LAM_TRY(read_text(texts, model, input, config, item, error));
     texts->count++;
     *text = item;
+    return LAM_OK;
+}
+
+lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error) {
+    const char *path = lam_input_text(input);
+    if (!path) return LAM_OK;
+    if (ends_with(path, ".npy")) {
+        lam_tokens tokens = {0};
+        lam_code code = lam_tokens_open(path, &tokens, error);
+        lam_tokens_close(&tokens);
+        return code;
+    }
+    bool clip = input->html == LAM_JOB_HTML_CLIP ||
+                (input->html == LAM_JOB_HTML_AUTO && mode == LAM_PUBLISHED);
+    lam_text text;
+    LAM_TRY(lam_text_read(path, clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE, &text, error));
+    lam_text_destroy(&text);
     return LAM_OK;
 }
 

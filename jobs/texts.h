@@ -41,6 +41,10 @@ LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const char *model, const la
 LAM_CHECKED lam_code lam_texts_tokenizer(lam_texts *texts, const char *model,
                                          const lam_model_config *config, lam_error *error);
 
+// Whether an input's text can be read at all, by any model: for before the hours of a sweep. An
+// input without one is fine. Errors as lam_text_read and lam_tokens_open.
+LAM_CHECKED lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error);
+
 void lam_texts_destroy(lam_texts *texts);
 
 // Fills in what an input left open: html and select by mode, length by the model. profile names the

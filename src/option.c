@@ -389,8 +389,13 @@ static lam_code write_value(FILE *out, const lam_option *option, const void *fie
         text = text ? lam_yaml_quote(text, arena, error) : "null";
         if (!text) return error->code;
         break;
-    case LAM_OPTION_STRINGS:
     case LAM_OPTION_PATHS:
+        if (!((const lam_strings *)field)->count) {
+            text = "null";
+            break;
+        }
+        return write_list(out, field, arena, error);
+    case LAM_OPTION_STRINGS:
         return write_list(out, field, arena, error);
     case LAM_OPTION_WORD_LISTS: {
         const lam_word_lists *lists = field;

@@ -85,7 +85,7 @@ LAM_CHECKED lam_code lam_option_set_yaml(const lam_option *option, void *options
                                          lam_arena *arena, lam_error *error);
 
 // The value as YAML flow text (quoted where YAML needs it), for the provenance; "null" for a text
-// that was not given. NULL: no memory, or a text that is not UTF-8.
+// or paths that were not given. NULL: no memory, or a text that is not UTF-8.
 char *lam_option_text(const lam_option *option, const void *options, lam_arena *arena,
                       lam_error *error);
 

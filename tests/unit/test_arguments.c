@@ -330,7 +330,7 @@ static void test_a_profile_from_its_command_line(void **state) {
     assert_string_equal(w->job.globals.output, "o.nc");
     assert_int_equal(w->job.globals.mode, LAM_PUBLISHED);
     assert_int_equal(w->job.globals.seed, 12);
-    assert_string_equal(w->job.section->input.text, "p.txt");
+    assert_string_equal(w->job.section->input.text.item[0], "p.txt");
     assert_int_equal(w->job.section->input.length, 77);
     assert_true(a->exact);
     assert_int_equal(a->epochs, 9);

@@ -124,7 +124,7 @@ static void test_a_whole_job(void **state) {
     assert_true(globals->seed == INT64_MAX);
     assert_string_equal(globals->output, "studies/led.nc");
     assert_int_equal(globals->threads, 3);
-    assert_string_equal(globals->input.text, "studies/pages/LED.html");
+    assert_string_equal(globals->input.text.item[0], "studies/pages/LED.html");
     assert_int_equal(globals->input.html, LAM_JOB_HTML_CLIP);
     assert_int_equal(globals->input.select, LAM_JOB_SELECT_FIRST);
     // the registry's order, not the file's
@@ -137,10 +137,10 @@ static void test_a_whole_job(void **state) {
     assert_int_equal(a->latents, 2048);
     assert_int_equal(a->epochs, 75);
     assert_true(a->learning_rate == 2.5e-4);
-    assert_string_equal(first->input.text, "studies/pages/LED.html");
+    assert_string_equal(first->input.text.item[0], "studies/pages/LED.html");
     assert_true(first->input.length == LAM_AUTO_INTEGER);
     assert_int_equal(first->input.sequences, 4);
-    assert_string_equal(second->input.text, "studies/passage.txt");
+    assert_string_equal(second->input.text.item[0], "studies/passage.txt");
     assert_int_equal(second->input.length, 512);
     const beta *b = second->options;
     assert_string_equal(b->template, "a {}");
@@ -156,7 +156,7 @@ static void test_defaults(void **state) {
     assert_string_equal(w->job.globals.output, "profile.nc");
     assert_true(w->job.globals.threads == LAM_AUTO_INTEGER);
     const lam_input *input = &w->job.section[0].input;
-    assert_null(input->text);
+    assert_int_equal(input->text.count, 0);
     assert_int_equal(input->html, LAM_JOB_HTML_AUTO);
     assert_int_equal(input->select, LAM_JOB_SELECT_AUTO);
     assert_int_equal(input->sequences, 10);
@@ -217,8 +217,10 @@ static void test_wrong_values(void **state) {
     refuse_job(
         w, "model: {a: b}\nalpha:\n",
         "job.yaml:1: 'model' is a mapping, where a path, or a list of them: [a, b] is wanted");
-    refuse_job(w, "model: m\ntext:\nalpha:\n",
-               "job.yaml:2: 'text' has no value: write a path, or leave the key out");
+    refuse_job(
+        w, "model: m\ntext:\nalpha:\n",
+        "job.yaml:2: 'text' has no value: write a path, or a list of them: [a, b], or leave the "
+        "key out");
     refuse_job(w, "model: m\ntext: ''\nalpha:\n",
                "job.yaml:2: 'text' is empty, where a path is wanted");
     refuse_job(w, "model: m\nalpha: 5\n",
@@ -269,8 +271,8 @@ static void test_sets(void **state) {
     assert_string_equal(w->job.globals.output, "mine.nc");
     // global ones reach the sections that have no value of their own; paths are the command line's
     assert_int_equal(w->job.section[0].input.sequences, 7);
-    assert_string_equal(w->job.section[0].input.text, "other.txt");
-    assert_string_equal(w->job.section[1].input.text, "studies/passage.txt");
+    assert_string_equal(w->job.section[0].input.text.item[0], "other.txt");
+    assert_string_equal(w->job.section[1].input.text.item[0], "studies/passage.txt");
     assert_string_equal(((const beta *)w->job.section[1].options)->template, "a=b {}");
     const char *length[] = {"length=99"};
     sets = (lam_strings){1, length};
@@ -318,7 +320,7 @@ static void test_the_text_of_a_job(void **state) {
                               "seed: 9223372036854775807\n"
                               "output: led.nc\n"
                               "threads: 3\n"
-                              "text: pages/LED.html\n"
+                              "text: [pages/LED.html]\n"
                               "html: clip\n"
                               "sequences: 4\n"
                               "length: 512\n"
@@ -332,7 +334,7 @@ static void test_the_text_of_a_job(void **state) {
                               "  exact: false\n"
                               "  sites: [mlp_fc]\n"
                               "beta:\n"
-                              "  text: passage.txt\n"
+                              "  text: [passage.txt]\n"
                               "  template: \"a {}\"\n"
                               "  categories: {x: [\"y\"]}\n");
     accept_job(w, text);
@@ -409,12 +411,12 @@ static void test_files(void **state) {
     assert_int_equal(lam_job_read(path, NULL, "x.nc", registry, &w->job, &w->arena, &w->error),
                      LAM_OK);
     snprintf(expected, sizeof expected, "%s/pages/LED.html", folder);
-    assert_string_equal(w->job.globals.input.text, expected);
+    assert_string_equal(w->job.globals.input.text.item[0], expected);
     assert_string_equal(w->job.globals.output, "x.nc");
     assert_int_equal(chdir(folder), 0);
     assert_int_equal(lam_job_read("job.yaml", NULL, NULL, registry, &w->job, &w->arena, &w->error),
                      LAM_OK);
-    assert_string_equal(w->job.globals.input.text, "pages/LED.html");
+    assert_string_equal(w->job.globals.input.text.item[0], "pages/LED.html");
     assert_int_equal(chdir("/"), 0);
 
     refuse_file(w, write_file(folder, "bad.yaml", "model: m\nalpha: {epochs: x}\n"), LAM_USAGE,

@@ -1,0 +1,22 @@
+// A job over all its models and texts: each model on each text is a run with a result file of its
+// own, and where there are several runs a summary stands beside the results.
+#ifndef LAM_SWEEP_H
+#define LAM_SWEEP_H
+
+#include "jobs/job.h"
+#include "mpi/comm.h"
+
+// The runs of a job, models outermost, and their files. Of "led.nc", the job's output:
+// "led-MODEL-TEXT.nc", where MODEL is the last part of the folder's path and TEXT that of the
+// text's without its ending; only what the job has several of is in the name, so that a single run
+// writes led.nc itself. The summary is "led.summary.nc" (io/sweep_file.h).
+//
+// All that can be known beforehand is looked at before the first run: names that collide
+// (LAM_USAGE), checkpoints, texts and outputs that cannot be opened. With several runs, one that
+// fails is said to have failed, here and in the summary, and the others go on; at the end the code
+// is that of the first that failed. A run after which the ranks cannot agree any more (LAM_PEER),
+// or that was interrupted, ends the sweep. Collective; all ranks return the same code.
+LAM_CHECKED lam_code lam_sweep(const lam_comm *comm, const lam_job *job, const char *command,
+                               lam_arena *arena, lam_error *error);
+
+#endif
