@@ -14,6 +14,7 @@ typedef struct lam_simple_command {
 
 static const lam_simple_command simple_commands[] = {
     {"info", "say what a checkpoint folder, a token file or a result holds", lam_command_info},
+    {"compare", "say where the values of two results differ", lam_command_compare},
     {"tokenize", "turn a text into a file of tokens, or show its pieces", lam_command_tokenize},
     {"synth", "make a checkpoint of any shape with random weights", lam_command_synth},
     {NULL, NULL, NULL},

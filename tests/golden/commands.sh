@@ -22,7 +22,7 @@ helped() {
     fi
 }
 general="--quiet --verbose --help --version"
-helped "sweep sae info tokenize synth exit.status" --help
+helped "sweep sae info compare tokenize synth exit.status" --help
 helped "sweep sae info tokenize synth" help
 helped "sweep sae info tokenize synth" -h
 helped "Usage JOB.yaml --output --set $general model mode seed text html sequences length select" \
@@ -36,7 +36,8 @@ helped "Usage --model --html --pieces --output $general" tokenize --help
 helped \
     "Usage --dtype --seed --shard --tokenizer $general gpt2-large pythia-2.8b LAYERSxWIDTHxHEADS" \
     synth --help
-for command in "" sweep sae info tokenize synth; do
+helped "Usage --rtol $general" compare --help
+for command in "" sweep sae info compare tokenize synth; do
     # shellcheck disable=SC2086 # none, where it is empty
     helped '^laminar.[0-9]*\.[0-9]*\.[0-9]*$' $command --version
 done
@@ -62,6 +63,13 @@ same "the same values" "$whole" "$(digest tokens.nc)"
 expect "a sweep without a job file" "$LAMINAR" sae --model model --text text.txt --sequences 4 \
     --length 32 --epochs 1 --latents 16 -o sae.nc
 same "the same values" "$whole" "$(digest sae.nc)"
+expect "compare: equal" "$LAMINAR" compare result.nc sae.nc
+expect "another seed" "$LAMINAR" sweep job.yaml --set seed=2 -o seed.nc
+run "$LAMINAR" compare result.nc seed.nc
+same "compare: status" "9 " "$statuses"
+check "compare: the place" grep -q "^sae/mse: 6 of 6 values differ, the first at layer 0: " \
+    "$log/out"
+expect "compare: within a tolerance" "$LAMINAR" compare result.nc seed.nc --rtol 1
 expect "quiet" "$LAMINAR" sweep -q job.yaml
 check "quiet: not a word" test ! -s "$log/err" -a ! -s "$log/out"
 expect "a profile's own text" "$LAMINAR" sweep job.yaml --set text=missing.txt \

@@ -1,0 +1,63 @@
+#include "io/result_compare.h"
+#include "jobs/arguments.h"
+#include "jobs/commands.h"
+#include "lam_version.h"
+#include "src/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+typedef struct lam_compare_options {
+    double rtol;
+} lam_compare_options;
+
+static const lam_option compare_options[] = {
+    {"rtol", LAM_OPTION_REAL, offsetof(lam_compare_options, rtol), "0", 0, 1, NULL,
+     "relative tolerance, of the larger magnitude; 0: the same bits"},
+    {NULL},
+};
+
+static const char *const examples[] = {"laminar compare today.nc yesterday.nc",
+                                       "laminar compare one.nc other.nc --rtol 1e-6", NULL};
+
+static lam_code compare(const char *const path[2], double rtol, bool quiet, lam_error *error) {
+    lam_comparison found;
+    LAM_TRY(lam_result_compare(path[0], path[1], rtol, quiet ? NULL : stdout, &found, error));
+    if (found.different_variables)
+        return lam_fail(error, LAM_DIFFERENT, "%s and %s differ in %" PRId64 " variables", path[0],
+                        path[1], found.different_variables);
+    if (!quiet)
+        printf("equal: %" PRId64 " values of %" PRId64 " variables\n", found.values,
+               found.variables);
+    return LAM_OK;
+}
+
+lam_code lam_command_compare(int argc, const char *const *argv, lam_error *error) {
+    lam_compare_options options = {0};
+    const lam_option_group groups[] = {{"Options", compare_options, &options}, {NULL, NULL, NULL}};
+    const lam_command command = {
+        .name = "compare",
+        .operands = "RESULT.nc OTHER.nc [options]",
+        .summary = "Compare the values of two results: says which variables differ, how many of "
+                   "their values, and the first one's layer and index. Attributes, which say who "
+                   "made the values and when, are left out.",
+        .fewest = 2,
+        .most = 2,
+        .groups = groups,
+        .examples = examples};
+    lam_arena arena = {0};
+    lam_arguments arguments;
+    lam_code code = lam_options_default(compare_options, &options, &arena, error);
+    if (code == LAM_OK) code = lam_arguments_parse(&command, argc, argv, &arguments, &arena, error);
+    if (code == LAM_OK && arguments.help)
+        lam_help_print(stdout, &command);
+    else if (code == LAM_OK && arguments.version)
+        puts("laminar " LAM_VERSION);
+    else if (code == LAM_OK) {
+        lam_log_open(arguments.level, true);
+        code = compare((const char *const *)arguments.operands.item, options.rtol,
+                       arguments.level < LAM_NORMAL, error);
+    }
+    lam_arena_destroy(&arena);
+    return code;
+}
