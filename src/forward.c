@@ -165,6 +165,12 @@ static void activate_row(float *out, const float *in, int64_t width, lam_activat
     }
 }
 
+static void activate(const lam_model_config *c, float *out, const float *in, int64_t rows) {
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++)
+        activate_row(out + r * c->mlp_width, in + r * c->mlp_width, c->mlp_width, c->activation);
+}
+
 LAM_VECTORISED
 static void add_row(float *restrict to, const float *restrict from, int64_t width) {
     for (int64_t i = 0; i < width; i++) to[i] += from[i];
@@ -226,10 +232,17 @@ static bool wanted(const lam_layer_call *call, lam_site site) {
     return call->hooks && call->hooks->sites & LAM_SITE_BIT(site);
 }
 
-// Shows columns of data [rows, row_stride] as one site, sequence by sequence.
-static void show(const lam_layer_call *call, lam_site site, const float *data, int64_t width,
-                 int64_t row_stride) {
-    if (!wanted(call, site)) return;
+static bool edited(const lam_layer_call *call, lam_site site) {
+    const lam_edit *edit = call->hooks ? call->hooks->edit : NULL;
+    return edit && edit->site == site && edit->layer == call->layer;
+}
+
+// Shows columns of data [rows, row_stride] as one site, sequence by sequence, and has them
+// rewritten where the site is edited.
+static void visit(const lam_layer_call *call, lam_site site, float *data, int64_t width,
+                  int64_t row_stride) {
+    bool seen = wanted(call, site), changed = edited(call, site);
+    if (!seen && !changed) return;
     const int64_t *start = call->batch->sequences->start + call->batch->first;
     for (int64_t s = 0; s < call->batch->count; s++) {
         int64_t length = start[s + 1] - start[s];
@@ -241,7 +254,9 @@ static void show(const lam_layer_call *call, lam_site site, const float *data, i
                          .width = width,
                          .row_stride = row_stride,
                          .data = data + (start[s] - start[0]) * row_stride};
-        call->hooks->see(call->hooks->user, &view);
+        if (seen) call->hooks->see(call->hooks->user, &view);
+        const lam_edit *edit = call->hooks->edit;
+        if (changed) edit->rewrite(edit->user, &view, data + (start[s] - start[0]) * row_stride);
     }
 }
 
@@ -253,17 +268,21 @@ static lam_code run_attention(const lam_layer_call *call, const float *residual,
     norm(c, f->normed, residual, w->norm1_weight, w->norm1_bias, call->rows);
     lam_projection qkv = {.bias = w->qkv_bias, .outputs = 3 * c->width};
     LAM_TRY(project(f->qkv, f->normed, w->qkv_weight, call->rows, c->width, &qkv, call->error));
-    show(call, LAM_SITE_QKV, f->qkv, 3 * c->width, 3 * c->width);
-    show(call, LAM_SITE_Q, f->qkv, c->width, 3 * c->width);
-    show(call, LAM_SITE_K, f->qkv + c->width, c->width, 3 * c->width);
-    show(call, LAM_SITE_V, f->qkv + 2 * c->width, c->width, 3 * c->width);
+    visit(call, LAM_SITE_QKV, f->qkv, 3 * c->width, 3 * c->width);
+    visit(call, LAM_SITE_Q, f->qkv, c->width, 3 * c->width);
+    visit(call, LAM_SITE_K, f->qkv + c->width, c->width, 3 * c->width);
+    visit(call, LAM_SITE_V, f->qkv + 2 * c->width, c->width, 3 * c->width);
     lam_attention_rotate(f->attention, call->batch, f->qkv);
     LAM_TRY(lam_attention_run(f->attention, call->batch, call->layer, f->qkv, f->attended,
                               call->hooks, call->error));
-    lam_projection out = {.bias = w->out_bias, .outputs = c->width, .residual = sum};
+    // What is edited is added afterwards only.
+    bool changed = edited(call, LAM_SITE_ATTN_OUT);
+    lam_projection out = {
+        .bias = w->out_bias, .outputs = c->width, .residual = changed ? NULL : sum};
     LAM_TRY(
         project(f->attn_out, f->attended, w->out_weight, call->rows, c->width, &out, call->error));
-    show(call, LAM_SITE_ATTN_OUT, f->attn_out, c->width, c->width);
+    visit(call, LAM_SITE_ATTN_OUT, f->attn_out, c->width, c->width);
+    if (changed && sum) add(sum, f->attn_out, call->rows, c->width);
     return LAM_OK;
 }
 
@@ -277,46 +296,56 @@ static lam_code run_mlp(const lam_layer_call *call, float *residual) {
     norm(c, f->normed, residual, w->norm2_weight, w->norm2_bias, call->rows);
     lam_projection fc = {.bias = w->fc_bias,
                          .outputs = c->mlp_width,
-                         .activated = mlp_act,
+                         .activated = edited(call, LAM_SITE_MLP_FC) ? NULL : mlp_act,
                          .activation = c->activation};
     LAM_TRY(project(f->mlp_fc, f->normed, w->fc_weight, call->rows, c->width, &fc, call->error));
-    show(call, LAM_SITE_MLP_FC, f->mlp_fc, c->mlp_width, c->mlp_width);
-    show(call, LAM_SITE_MLP_ACT, mlp_act, c->mlp_width, c->mlp_width);
-    lam_projection proj = {.bias = w->proj_bias, .outputs = c->width, .residual = residual};
+    visit(call, LAM_SITE_MLP_FC, f->mlp_fc, c->mlp_width, c->mlp_width);
+    if (!fc.activated) activate(c, mlp_act, f->mlp_fc, call->rows);
+    visit(call, LAM_SITE_MLP_ACT, mlp_act, c->mlp_width, c->mlp_width);
+    bool changed = edited(call, LAM_SITE_MLP_OUT);
+    lam_projection proj = {
+        .bias = w->proj_bias, .outputs = c->width, .residual = changed ? NULL : residual};
     LAM_TRY(
         project(f->mlp_out, mlp_act, w->proj_weight, call->rows, c->mlp_width, &proj, call->error));
-    show(call, LAM_SITE_MLP_OUT, f->mlp_out, c->width, c->width);
+    visit(call, LAM_SITE_MLP_OUT, f->mlp_out, c->width, c->width);
+    if (changed) add(residual, f->mlp_out, call->rows, c->width);
     return LAM_OK;
 }
 
 lam_code lam_forward_layers(lam_forward *forward, const lam_batch *batch, float *residual,
                             const lam_hooks *hooks, lam_error *error) {
+    return lam_forward_some_layers(forward, batch, forward->model->first_layer,
+                                   forward->model->layer_count, residual, hooks, error);
+}
+
+lam_code lam_forward_some_layers(lam_forward *forward, const lam_batch *batch, int64_t first,
+                                 int64_t count, float *residual, const lam_hooks *hooks,
+                                 lam_error *error) {
     const lam_model *model = forward->model;
     const lam_model_config *c = &model->config;
     bool parallel = c->family == LAM_GPT_NEOX && c->parallel_residual;
     int64_t rows = lam_batch_rows(batch);
-    for (int64_t i = 0; i < model->layer_count; i++) {
+    for (int64_t layer = first; layer < first + count; layer++) {
         lam_layer_call call = {.forward = forward,
                                .batch = batch,
-                               .layer = model->first_layer + i,
+                               .layer = layer,
                                .rows = rows,
-                               .weights = &model->layer[i],
+                               .weights = &model->layer[layer - model->first_layer],
                                .hooks = hooks,
                                .error = error};
-        show(&call, LAM_SITE_RESID_PRE, residual, c->width, c->width);
+        visit(&call, LAM_SITE_RESID_PRE, residual, c->width, c->width);
         LAM_TRY(run_attention(&call, residual, parallel ? NULL : residual));
         LAM_TRY(run_mlp(&call, residual));
         if (parallel) add(residual, forward->attn_out, rows, c->width);
-        show(&call, LAM_SITE_RESID_POST, residual, c->width, c->width);
+        visit(&call, LAM_SITE_RESID_POST, residual, c->width, c->width);
     }
     return LAM_OK;
 }
 
-lam_code lam_forward_logits(lam_forward *forward, const lam_batch *batch, float *residual,
-                            float *logits, lam_error *error) {
+lam_code lam_forward_logits(lam_forward *forward, int64_t rows, float *residual, float *logits,
+                            lam_error *error) {
     const lam_model *model = forward->model;
     const lam_model_config *c = &model->config;
-    int64_t rows = lam_batch_rows(batch);
     norm(c, residual, residual, model->final_norm_weight, model->final_norm_bias, rows);
     lam_product product = {.transpose_b = true,
                            .m = rows,

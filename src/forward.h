@@ -46,8 +46,14 @@ LAM_CHECKED lam_code lam_forward_embed(const lam_model *model, const lam_batch *
 LAM_CHECKED lam_code lam_forward_layers(lam_forward *forward, const lam_batch *batch,
                                         float *residual, const lam_hooks *hooks, lam_error *error);
 
-// logits [rows, vocabulary] and, in place, the final norm of residual. Needs the model's head.
-LAM_CHECKED lam_code lam_forward_logits(lam_forward *forward, const lam_batch *batch,
-                                        float *residual, float *logits, lam_error *error);
+// The same for some of the model's own layers: first .. first + count - 1, global numbers.
+LAM_CHECKED lam_code lam_forward_some_layers(lam_forward *forward, const lam_batch *batch,
+                                             int64_t first, int64_t count, float *residual,
+                                             const lam_hooks *hooks, lam_error *error);
+
+// logits [rows, vocabulary] of residual [rows, width] after the last layer, and, in place, its
+// final norm. Needs the model's final norm and head.
+LAM_CHECKED lam_code lam_forward_logits(lam_forward *forward, int64_t rows, float *residual,
+                                        float *logits, lam_error *error);
 
 #endif

@@ -45,6 +45,15 @@ typedef struct lam_view {
     const float *data;
 } lam_view;
 
+// One row site of one layer that is rewritten before the pass goes on with it.
+typedef struct lam_edit {
+    int64_t layer;
+    lam_site site;
+    // Called for every sequence, from one thread: rows is view->data, to be changed.
+    void (*rewrite)(void *user, const lam_view *view, float *rows);
+    void *user;
+} lam_edit;
+
 // see() is called for every wanted site, layer and sequence; row sites come whole, from one thread.
 // Scores and weights come block by block in order within a (sequence, head), but different heads
 // come from different threads at once: what is kept of them is kept by head.
@@ -52,6 +61,7 @@ typedef struct lam_hooks {
     lam_site_set sites;
     void (*see)(void *user, const lam_view *view);
     void *user;
+    const lam_edit *edit; // NULL: none; it follows see()
 } lam_hooks;
 
 #endif

@@ -146,7 +146,7 @@ static lam_code finish(void *user, lam_forward *forward, const lam_batch *batch,
     int64_t width = c->model.config.width, row = c->sequences.start[batch->first];
     float *logits;
     LAM_ALLOC(logits, &c->arena, rows * vocabulary, error);
-    LAM_TRY(lam_forward_logits(forward, batch, residual, logits, error));
+    LAM_TRY(lam_forward_logits(forward, rows, residual, logits, error));
     const lam_tensor *hidden = expect(c, "hidden.%lld", c->model.config.layers);
     const lam_tensor *want = expect(c, "logits", 0);
     double of_hidden = 0, of_logits = 0;
