@@ -54,6 +54,26 @@ typedef struct lam_tick {
     void *user;
 } lam_tick;
 
+enum { LAM_MAX_CHANGES = 4 };
+
+// What a profile may ask of the model once all its layers are finished: how well it still predicts
+// the next token when one site of one layer is changed, for every layer.
+typedef struct lam_intervention {
+    int64_t sequences; // the first so many of the run's own
+    lam_site site;     // a row site
+    int changes;       // ways in which each layer's site is changed, one at a time
+
+    // Makes rows, view->data, what the change has in their place. state is the layer's, as finish
+    // left it.
+    void (*rewrite)(const lam_profile_run *run, const void *state, int change, const lam_view *view,
+                    float *rows);
+
+    // Takes the mean cross-entropy of the next token in nats: of the model as it is, and of each
+    // change to this layer, changed [changes].
+    void (*losses)(const lam_profile_run *run, int64_t layer, double clean, const double *changed,
+                   lam_group *groups);
+} lam_intervention;
+
 typedef struct lam_profile {
     const char *name, *summary;
     const lam_option *options; // of the section's own keys
@@ -89,6 +109,10 @@ typedef struct lam_profile {
                        const lam_tick *tick, lam_arena *arena, lam_error *error);
     int64_t (*units)(const lam_profile_run *run);
     const char *unit; // "rows"
+
+    // What it asks of the model after finish; NULL where it never asks, false where it does not in
+    // this run. The layers' states and arenas live until then.
+    bool (*intervene)(const lam_profile_run *run, lam_intervention *asked);
 
     // On rank 0, after collection: variables without a layer, and attributes.
     lam_code (*describe)(const lam_profile_run *run, lam_group *groups, lam_error *error);

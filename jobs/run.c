@@ -2,6 +2,7 @@
 
 #include "io/checkpoint.h"
 #include "io/result_file.h"
+#include "jobs/intervene.h"
 #include "jobs/provenance.h"
 #include "jobs/texts.h"
 #include "mpi/collect.h"
@@ -24,6 +25,8 @@ typedef struct lam_part {
     lam_arena *layer_arena; // [own layer]
     lam_group mine[MAX_GROUPS], whole[MAX_GROUPS];
     size_t group_count, written_count; // the written ones come first
+    bool intervenes;
+    lam_intervention asked; // where it does
 } lam_part;
 
 typedef struct lam_run_state {
@@ -82,6 +85,8 @@ static lam_code resolve(lam_run_state *r) {
                                   section->profile->name, r->error));
         LAM_TRY(section->profile->resolve(&part->run, r->error));
         part->sites = section->profile->sites(&part->run);
+        part->intervenes =
+            section->profile->intervene && section->profile->intervene(&part->run, &part->asked);
     }
     return LAM_OK;
 }
@@ -285,9 +290,32 @@ static lam_code finish_layers(lam_run_state *r, lam_part *part) {
                                       &part->layer_arena[l], r->error) != LAM_OK)
             return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
                                    (long long)at.layer);
-        lam_arena_destroy(&part->layer_arena[l]);
+        if (!part->intervenes) lam_arena_destroy(&part->layer_arena[l]);
     }
     return LAM_OK;
+}
+
+static void tick_changed(void *user, int64_t steps, int64_t layer) {
+    lam_progress_add(user, steps, "layer %lld changed", (long long)layer);
+}
+
+// Collective: what the profile asks of the changed model.
+static lam_code intervene(lam_run_state *r, lam_part *part) {
+    if (!part->intervenes) return LAM_OK;
+    lam_intervene_request request = {.comm = r->comm,
+                                     .layout = r->layout,
+                                     .checkpoint = r->checkpoint,
+                                     .run = &part->run,
+                                     .asked = &part->asked,
+                                     .state = part->state,
+                                     .groups = part->mine,
+                                     .tick = tick_changed,
+                                     .user = r->progress};
+    lam_progress_begin(r->progress, "interventions", "tokens", lam_intervene_steps(&request),
+                       lam_intervene_steps_each(&request));
+    lam_code code = lam_intervene(&request, r->error);
+    for (int64_t l = 0; l < r->layer_count; l++) lam_arena_destroy(&part->layer_arena[l]);
+    return end_stage(r, "interventions", code);
 }
 
 // Collective: all layer functions of one profile, then its rows to rank 0.
@@ -297,6 +325,7 @@ static lam_code analyse(lam_run_state *r, lam_part *part) {
                        profile->units(&part->run) * r->config->layers, 1);
     lam_code code = finish_layers(r, part);
     LAM_TRY(end_stage(r, profile->name, code));
+    LAM_TRY(intervene(r, part));
     for (size_t g = 0; g < part->group_count; g++)
         LAM_TRY(lam_collect_group(r->comm, &r->layout, &part->mine[g], &part->whole[g], r->error));
     return LAM_OK;

@@ -59,36 +59,50 @@ static lam_code await(lam_stream *s, MPI_Request *request) {
                           s->error);
 }
 
-static lam_code compute(lam_stream *s, const lam_batch *batch, float *residual) {
+static lam_code compute(lam_stream *s, int64_t pass, const lam_batch *batch, float *residual) {
     const lam_pipeline *p = s->pipeline;
+    if (p->passes) return p->passes->work(p->user, s->forward, pass, batch, residual, s->error);
     if (s->first) LAM_TRY(lam_forward_embed(p->model, batch, residual, s->error));
     LAM_TRY(lam_forward_layers(s->forward, batch, residual, p->hooks, s->error));
     if (s->last && p->finish) LAM_TRY(p->finish(p->user, s->forward, batch, residual, s->error));
     return LAM_OK;
 }
 
-// The loop over micro-batches. Only MPI's own failures are returned; the rank's are kept in
-// s->code.
+// Where a pass begins; a rank that none does, beyond the last pass.
+static int entry_of(const lam_pipeline *p, int64_t pass) {
+    if (p->passes) return pass < p->passes->count ? p->passes->entry[pass] : INT_MAX;
+    return pass == 0 ? 0 : INT_MAX;
+}
+
+// Awaits what the rank before sent, and its status.
+static lam_code receive(lam_stream *s, int buffer) {
+    LAM_TRY(await(s, &s->receive[buffer]));
+    int32_t status;
+    memcpy(&status, s->message[buffer], sizeof status);
+    if (status != LAM_OK && s->code == LAM_OK)
+        s->code = lam_fail(s->error, (lam_code)status, "an earlier rank failed");
+    return LAM_OK;
+}
+
+// The loop over passes and their micro-batches. Only MPI's own failures are returned; the rank's
+// are kept in s->code.
 static lam_code stream_run(lam_stream *s) {
     const lam_pipeline *p = s->pipeline;
-    if (!s->first) LAM_TRY(post_receive(s, 0));
-    int buffer = 0;
-    for (int64_t at = 0; at < p->sequences->count;) {
+    int rank = p->comm->rank, buffer = 0;
+    if (entry_of(p, 0) < rank) LAM_TRY(post_receive(s, 0));
+    for (int64_t pass = 0, at = 0; entry_of(p, pass) <= rank;) {
         lam_batch batch = lam_batch_from(p->sequences, at);
-        int64_t rows = lam_batch_rows(&batch);
+        int64_t rows = lam_batch_rows(&batch), now = pass;
         int next = (buffer + 1) % BUFFERS;
         at += batch.count;
-        if (!s->first) {
-            LAM_TRY(await(s, &s->receive[buffer]));
-            int32_t status;
-            memcpy(&status, s->message[buffer], sizeof status);
-            if (status != LAM_OK && s->code == LAM_OK)
-                s->code = lam_fail(s->error, (lam_code)status, "an earlier rank failed");
+        if (at == p->sequences->count) pass++, at = 0;
+        if (entry_of(p, now) < rank) LAM_TRY(receive(s, buffer));
+        if (entry_of(p, pass) < rank) {
             LAM_TRY(await(s, &s->send[next])); // of two micro-batches ago
-            if (at < p->sequences->count) LAM_TRY(post_receive(s, next));
+            LAM_TRY(post_receive(s, next));
         }
         LAM_TRY(await(s, &s->send[buffer]));
-        if (s->code == LAM_OK) s->code = compute(s, &batch, s->message[buffer] + HEADER);
+        if (s->code == LAM_OK) s->code = compute(s, now, &batch, s->message[buffer] + HEADER);
         if (!s->last) LAM_TRY(post_send(s, buffer, rows));
         if (p->tick) p->tick(p->user, rows);
         buffer = next;
