@@ -1,6 +1,7 @@
 // The profile of sparse autoencoders: a fresh one for every layer, trained on the activations of
 // one site, and how sparse and how faithful it ends.
 #include "jobs/profile.h"
+#include "jobs/sae_splice.h"
 #include "src/autoencoder.h"
 #include "src/autoencoder_published.h"
 
@@ -13,7 +14,7 @@ typedef enum sae_kind { SAE_RELU } sae_kind;
 typedef struct sae_options {
     int site; // index into site_choices
     int kind; // sae_kind
-    int64_t latents, epochs, batch;
+    int64_t latents, epochs, batch, splice;
     double l1, learning_rate;
 } sae_options;
 
@@ -42,10 +43,15 @@ static const lam_option options[] = {
      "weight of the latents' sum in the loss; auto: 1e-3; published mode has its own"},
     {"learning_rate", LAM_OPTION_REAL, offsetof(sae_options, learning_rate), "auto", 0, 1e3, NULL,
      "Adam's; auto: 1e-3, in published mode 1e-4"},
+    {"splice", LAM_OPTION_INTEGER, offsetof(sae_options, splice), "0", 0, 1e6, NULL,
+     "sequences to run the model on again with the reconstruction in the site's place, for the "
+     "loss recovered; 0: none"},
     {NULL},
 };
 
+// The first ones only where the model is run again.
 static const lam_variable variables[] = {
+    SAE_SPLICE_VARIABLES,
     {"epoch", LAM_INT64, {"epoch"}, "training epoch, from 1", "1", NULL},
     {"density", LAM_DOUBLE, {"layer"}, "share of latents above 0, after training", "1", NULL},
     {"l0",
@@ -94,12 +100,6 @@ static const lam_variable variables[] = {
     {NULL},
 };
 
-// What a layer keeps: the rows of its site.
-typedef struct sae_rows {
-    float *row; // [count, width]
-    int64_t count, width;
-} sae_rows;
-
 static bool published(const lam_profile_run *run) {
     return run->mode == LAM_PUBLISHED;
 }
@@ -134,6 +134,7 @@ static lam_code resolve(const lam_profile_run *run, lam_error *error) {
         return lam_fail(error, LAM_USAGE,
                         "sae: sequences of 1 token leave no rows without their first: "
                         "choose a larger length");
+    LAM_TRY(sae_splice_check(run, o->splice, error));
     if (o->site == 0) o->site = site_index(published(run) ? LAM_SITE_MLP_FC : LAM_SITE_MLP_OUT);
     if (o->latents == LAM_AUTO_INTEGER)
         o->latents =
@@ -167,7 +168,7 @@ static lam_code groups(const lam_profile_run *run, lam_profile_group *group, siz
     (void)room, (void)arena, (void)error;
     const sae_options *o = run->options;
     *group = (lam_profile_group){.name = "sae",
-                                 .variables = variables,
+                                 .variables = variables + (o->splice ? 0 : SAE_SPLICE_COUNT),
                                  .dimensions = {{"epoch", o->epochs}},
                                  .dimension_count = 1};
     *count = 1;
@@ -181,6 +182,7 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
     LAM_ALLOC(rows, arena, 1, error);
     rows->width = lam_site_width(run->model, site_of(run));
     rows->count = row_count(run);
+    rows->skip = dropped(run);
     LAM_ALLOC(rows->row, arena, rows->count * rows->width, error);
     *state = rows;
     return LAM_OK;
@@ -246,7 +248,10 @@ static lam_code train_standard(const lam_profile_run *run, int64_t layer, const 
     lam_autoencoder_progress progress = {tell_step, &step};
     LAM_TRY(lam_autoencoder_train(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer,
                                   &progress, &outcome->curves, error));
-    return lam_autoencoder_measure(autoencoder, rows->row, rows->count, &outcome->measures, error);
+    LAM_TRY(
+        lam_autoencoder_measure(autoencoder, rows->row, rows->count, &outcome->measures, error));
+    return lam_autoencoder_reconstruct(autoencoder, rows->row,
+                                       sae_splice_rows(run, rows, o->splice), rows->row, error);
 }
 
 // A whole epoch at a time: published mode takes all rows in one step.
@@ -276,7 +281,9 @@ static lam_code train_published(const lam_profile_run *run, int64_t layer, const
     lam_autoencoder_progress progress = {tell_epoch, &step};
     LAM_TRY(
         lam_published_train(published, rows->row, rows->count, &progress, &outcome->curves, error));
-    return lam_published_measure(published, rows->row, rows->count, &outcome->measures, error);
+    LAM_TRY(lam_published_measure(published, rows->row, rows->count, &outcome->measures, error));
+    return lam_published_reconstruct(published, rows->row, sae_splice_rows(run, rows, o->splice),
+                                     rows->row, error);
 }
 
 static double *values(lam_group *group, const char *name, int64_t layer) {
@@ -300,19 +307,30 @@ static void fill(lam_group *group, int64_t layer, const sae_outcome *outcome) {
 
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                        const lam_tick *tick, lam_arena *arena, lam_error *error) {
+    (void)arena;
     const sae_rows *rows = state;
     LAM_TRY(check_finite(rows, error));
     sae_outcome outcome = {.curves = {.loss = values(group, "epoch_loss", layer),
                                       .mse = values(group, "epoch_mse", layer),
                                       .density = values(group, "epoch_density", layer)}};
-    LAM_TRY((published(run) ? train_published : train_standard)(run, layer, rows, tick, &outcome,
-                                                                arena, error));
+    // The rows may have to outlive the autoencoder.
+    lam_arena scratch = {0};
+    lam_code code = (published(run) ? train_published : train_standard)(run, layer, rows, tick,
+                                                                        &outcome, &scratch, error);
+    lam_arena_destroy(&scratch);
+    if (code != LAM_OK) return code;
     fill(group, layer, &outcome);
     return LAM_OK;
 }
 
 static int64_t units(const lam_profile_run *run) {
     return row_count(run) * ((const sae_options *)run->options)->epochs;
+}
+
+static bool intervene(const lam_profile_run *run, lam_intervention *asked) {
+    int64_t splice = ((const sae_options *)run->options)->splice;
+    *asked = sae_splice_asked(site_of(run), splice);
+    return splice > 0;
 }
 
 static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
@@ -327,6 +345,7 @@ static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error
     LAM_TRY(lam_group_number(group, "learning_rate", o->learning_rate, false, error));
     LAM_TRY(lam_group_number(group, "rows", (double)row_count(run), true, error));
     LAM_TRY(lam_group_number(group, "seed", (double)run->seed, true, error));
+    if (o->splice) LAM_TRY(lam_group_number(group, "splice", (double)o->splice, true, error));
     if (published(run)) return LAM_OK;
     LAM_TRY(lam_group_number(group, "l1", o->l1, false, error));
     return lam_group_number(group, "batch", (double)o->batch, true, error);
@@ -346,5 +365,6 @@ const lam_profile lam_profile_sae = {
     .finish = finish,
     .units = units,
     .unit = "rows",
+    .intervene = intervene,
     .describe = describe,
 };

@@ -289,6 +289,18 @@ lam_code lam_published_train(lam_published *p, const float *rows, int64_t count,
     return LAM_OK;
 }
 
+lam_code lam_published_reconstruct(lam_published *p, const float *rows, int64_t count,
+                                   float *reconstruction, lam_error *error) {
+    const int64_t width = p->options.width;
+    for (int64_t row = 0; row < count; row += LAM_PUBLISHED_ROWS) {
+        const int64_t size = lam_least(count - row, LAM_PUBLISHED_ROWS);
+        LAM_TRY(forward(p, rows + row * width, size, error));
+        memcpy(reconstruction + row * width, p->residual,
+               (size_t)(size * width) * sizeof *reconstruction);
+    }
+    return LAM_OK;
+}
+
 // Adds in how many of the rows each latent is active, and the sum of its values.
 static void add_latents(lam_published *p, int64_t rows) {
     const int64_t latents = p->options.latents;

@@ -65,6 +65,12 @@ LAM_CHECKED lam_code lam_published_train(lam_published *published, const float *
                                          const lam_autoencoder_progress *progress,
                                          lam_autoencoder_curves *curves, lam_error *error);
 
+// reconstruction [count, width] = y of rows [count, width] under the weights as they are. Any
+// count; the two may be the same memory.
+LAM_CHECKED lam_code lam_published_reconstruct(lam_published *published, const float *rows,
+                                               int64_t count, float *reconstruction,
+                                               lam_error *error);
+
 // Of rows [count, width] under the weights as they are; count is not 0 (LAM_INPUT).
 LAM_CHECKED lam_code lam_published_measure(lam_published *published, const float *rows,
                                            int64_t count, lam_autoencoder_measures *measures,

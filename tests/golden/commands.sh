@@ -28,7 +28,7 @@ helped "sweep sae info tokenize synth" -h
 helped "Usage JOB.yaml --output --set $general model mode seed text html sequences length select" \
     sweep --help
 helped "Usage JOB.yaml --output --set" help sweep
-helped "Usage --site --kind --latents --epochs --batch --l1 --learning-rate --text --html
+helped "Usage --site --kind --latents --epochs --batch --l1 --learning-rate --splice --text --html
     --sequences --length --select --model --mode --seed --output --threads --set
     $general" sae --help
 helped "Usage --json --tensors $general" info --help

@@ -38,9 +38,11 @@ differ "seeds differ" "$standard" "$result"
 tiny_model model gpt_neox:3x64x4:4096:128
 cp "$demo/story.txt" text.txt
 tiny_job job.yaml 'html: article'
-same_everywhere "gpt_neox" "2x1 4x1 2x2" job.yaml --set length=100 --set sae.epochs=2
+same_everywhere "gpt_neox" "2x1 4x1 2x2" job.yaml --set length=100 --set sae.epochs=2 \
+    --set sae.splice=3
 neox=$first
-sweep "gpt_neox, another seed" 2x1 job.yaml --set length=100 --set sae.epochs=2 --set seed=2
+sweep "gpt_neox, another seed" 2x1 job.yaml --set length=100 --set sae.epochs=2 \
+    --set sae.splice=3 --set seed=2
 differ "gpt_neox, seeds differ" "$neox" "$result"
-same_everywhere "gpt_neox, published" "2x1 4x1" job.yaml --set mode=published
+same_everywhere "gpt_neox, published" "2x1 4x1" job.yaml --set mode=published --set sae.splice=3
 differ "gpt_neox, the modes differ" "$neox" "$first"

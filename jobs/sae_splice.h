@@ -1,0 +1,60 @@
+// What of the model's predictions the autoencoders keep: the loss recovered when a layer's
+// reconstruction is spliced into the forward pass in the place of the site's activations,
+//
+//     loss_recovered = (loss_zero - loss_spliced) / (loss_zero - loss_clean)
+//
+// of mean next-token cross-entropies (Bricken et al. 2023, "Towards monosemanticity"): 1 where the
+// model predicts as well as before, 0 where it does no better than with the site at zero. As in
+// SAELens, tokens that the autoencoder is not meant for keep their own activations when spliced,
+// and are zero with the others when ablated.
+#ifndef LAM_SAE_SPLICE_H
+#define LAM_SAE_SPLICE_H
+
+#include "jobs/profile.h"
+
+// What a layer keeps: the rows of its site, and once its autoencoder is trained, of the sequences
+// to be spliced, what that makes of them.
+typedef struct sae_rows {
+    float *row; // [count, width]
+    int64_t count, width;
+    int64_t skip; // first tokens of each sequence that are left out
+} sae_rows;
+
+enum { SAE_SPLICE_COUNT = 5 };
+#define SAE_SPLICE_VARIABLES                                                                       \
+    {"loss_recovered",                                                                             \
+     LAM_DOUBLE,                                                                                   \
+     {"layer"},                                                                                    \
+     "share of the loss by zero ablation that the reconstruction recovers when spliced in",        \
+     "1",                                                                                          \
+     NULL},                                                                                        \
+        {"loss_clean",                                                                             \
+         LAM_DOUBLE,                                                                               \
+         {"layer"},                                                                                \
+         "mean next-token cross-entropy of the model as it is, in nats; the same for all layers",  \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"loss_spliced",                                                                           \
+         LAM_DOUBLE,                                                                               \
+         {"layer"},                                                                                \
+         "mean next-token cross-entropy in nats, the layer's reconstruction in the site's place",  \
+         "1",                                                                                      \
+         NULL},                                                                                    \
+        {"loss_zero", LAM_DOUBLE,                                                                  \
+         {"layer"},   "mean next-token cross-entropy in nats, the layer's site at zero",           \
+         "1",         NULL},                                                                       \
+    {                                                                                              \
+        "loss_status", LAM_BYTE, {"layer"}, "whether the loss recovered is defined", "1",          \
+            "defined ablation_without_effect not_finite"                                           \
+    }
+
+// Checks sae.splice against the sequences. LAM_USAGE.
+LAM_CHECKED lam_code sae_splice_check(const lam_profile_run *run, int64_t splice, lam_error *error);
+
+// Rows of the first sequences, splice in number.
+int64_t sae_splice_rows(const lam_profile_run *run, const sae_rows *rows, int64_t splice);
+
+// The intervention; a layer's state is its sae_rows.
+lam_intervention sae_splice_asked(lam_site site, int64_t splice);
+
+#endif
