@@ -17,6 +17,11 @@ lam_autoencoder_options lam_autoencoder_defaults(int64_t width) {
         .batch = 1024,
         .epochs = 75,
         .l1 = 1e-3,
+        .k = 32,
+        .aux_coefficient = 1.0 / 32,
+        .dead_after = 10240,
+        .l0 = 1e-3,
+        .bandwidth = 1e-3,
         .adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
         .sparse_share = 0.25,
     };
@@ -48,34 +53,71 @@ static int64_t bits_of(int64_t n) {
     return bits;
 }
 
-static void lay_out_pieces(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w) {
-    w->pieces = lam_pieces(a->options.batch, LAM_ROW_PIECE);
+static bool chooses(const lam_autoencoder *a) {
+    return a->options.kind == LAM_AUTOENCODER_TOPK || a->options.kind == LAM_AUTOENCODER_BATCHTOPK;
+}
+
+static bool jumps(const lam_autoencoder *a) {
+    return a->options.kind == LAM_AUTOENCODER_JUMPRELU;
+}
+
+static bool gates(const lam_autoencoder *a) {
+    return a->options.kind == LAM_AUTOENCODER_GATED;
+}
+
+static void lay_out_path(memory *room, const lam_autoencoder *a, lam_path *path) {
+    const lam_autoencoder_work *w = a->work;
+    const int64_t batch = a->options.batch, stride = a->stride;
+    const int64_t residual_pieces = lam_pieces(batch, LAM_RESIDUAL_ROWS);
     const int64_t count = a->own_blocks * w->pieces;
     float *z, *slopes;
-    TAKE(w->piece, room, count);
+    TAKE(path->piece, room, count);
     TAKE(z, room, count * LAM_PIECE_CELLS);
     TAKE(slopes, room, count * LAM_PIECE_CELLS);
     for (int64_t i = 0; room->base && i < count; i++) {
-        w->piece[i].z = z + i * LAM_PIECE_CELLS;
-        w->piece[i].slopes = slopes + i * LAM_PIECE_CELLS;
+        path->piece[i].z = z + i * LAM_PIECE_CELLS;
+        path->piece[i].slopes = slopes + i * LAM_PIECE_CELLS;
+    }
+    TAKE(path->residual, room, (w->node_count > 0 ? w->node_count : 1) * batch * stride);
+    TAKE(path->tiles, room, 2 * batch * stride);
+    TAKE(path->squares, room, residual_pieces);
+    TAKE(path->residual_sum, room, residual_pieces * stride);
+    TAKE(path->slope_sum, room, a->own_blocks * LAM_LATENT_BLOCK);
+}
+
+static void lay_out_kind(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w) {
+    const int64_t batch = a->options.batch, rows = w->pieces * LAM_ROW_PIECE;
+    const int64_t cells = a->own_blocks * w->pieces * LAM_LATENT_BLOCK;
+    if (chooses(a)) {
+        TAKE(w->choice.counts, room, a->blocks * batch * LAM_KEY_LEVELS);
+        TAKE(w->choice.kept, room, batch);
+        TAKE(w->choice.least, room, rows);
+        TAKE(w->choice.quota, room, a->own_blocks * rows);
+        TAKE(w->target, room, batch * a->stride);
+    }
+    if (jumps(a)) {
+        TAKE(w->near, room, cells);
+        TAKE(w->near_sums, room, 2 * cells);
     }
 }
 
 static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder_work *w) {
     const int64_t batch = a->options.batch, stride = a->stride, blocks = a->own_blocks;
-    const int64_t residual_pieces = lam_pieces(batch, LAM_RESIDUAL_ROWS);
     w->node_count = lam_team_nodes(a->blocks, a->first_block, blocks, w->nodes);
-    lay_out_pieces(room, a, w);
+    w->pieces = lam_pieces(batch, LAM_ROW_PIECE);
+    lay_out_path(room, a, &w->path[0]);
+    if ((chooses(a) && a->options.aux_coefficient > 0) || gates(a))
+        lay_out_path(room, a, &w->path[1]);
+    lay_out_kind(room, a, w);
     TAKE(w->centred, room, batch * stride);
-    TAKE(w->residual, room, (w->node_count > 0 ? w->node_count : 1) * batch * stride);
-    TAKE(w->tiles, room, 2 * batch * stride);
     TAKE(w->slope_sum, room, blocks * LAM_LATENT_BLOCK);
+    TAKE(w->along, room, blocks * LAM_LATENT_BLOCK);
+    TAKE(w->gradient, room, 3 * a->own_latents);
     TAKE(w->pullback, room, blocks * stride);
     TAKE(w->block_values, room, a->blocks * (LAM_BLOCK_PULLBACK + stride));
+    TAKE(w->block_pairs, room, 2 * a->blocks);
     TAKE(w->latent_values, room, 2 * a->blocks * LAM_LATENT_BLOCK);
-    TAKE(w->squares, room, residual_pieces);
-    TAKE(w->fits, room, residual_pieces);
-    TAKE(w->residual_sum, room, residual_pieces * stride);
+    TAKE(w->fits, room, lam_pieces(batch, LAM_RESIDUAL_ROWS));
     TAKE(w->bias_gradient, room, stride);
     // A stack of partial sums, as high as the tree, or the two gradients of part of a block.
     const int64_t height = blocks > 2 ? bits_of(blocks - 1) + 1 : 2;
@@ -83,14 +125,49 @@ static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder
     TAKE(w->scratch, room, w->threads * w->scratch_size);
 }
 
-static void lay_out(memory *room, lam_autoencoder *a, lam_autoencoder_work *w) {
+static void lay_out(memory *room, lam_autoencoder *a) {
     const int64_t weights = a->own_latents * a->stride;
     TAKE(a->encoder, room, weights);
     TAKE(a->decoder, room, weights);
     TAKE(a->moments, room, weights / LAM_COLUMN_TILE);
     take_parameter(room, &a->encoder_bias, a->own_latents);
     take_parameter(room, &a->decoder_bias, a->stride);
-    lay_out_work(room, a, w);
+    if (jumps(a)) take_parameter(room, &a->log_threshold, a->own_latents);
+    if (gates(a)) {
+        take_parameter(room, &a->magnitude_scale, a->own_latents);
+        take_parameter(room, &a->magnitude_bias, a->own_latents);
+    }
+    TAKE(a->threshold, room, a->own_latents);
+    TAKE(a->since_active, room, a->own_latents);
+    lay_out_work(room, a, a->work);
+}
+
+// LAM_USAGE where an option of the kind or of the schedule is out of range.
+static lam_code check_kind(const lam_autoencoder_options *o, lam_error *error) {
+    const double most = 1e30; // the loss is then finite where the squared error is
+    const bool choice = o->kind == LAM_AUTOENCODER_TOPK || o->kind == LAM_AUTOENCODER_BATCHTOPK;
+    if (choice && (o->k < 1 || o->k > o->latents))
+        return lam_fail(error, LAM_USAGE, "sae.k is %lld: it must be 1 to the %lld latents",
+                        (long long)o->k, (long long)o->latents);
+    if (choice && !(o->aux_coefficient >= 0 && o->aux_coefficient <= most))
+        return lam_fail(error, LAM_USAGE, "sae.aux_coefficient is %g: it must be 0 to %g",
+                        o->aux_coefficient, most);
+    if (choice && o->dead_after < 1)
+        return lam_fail(error, LAM_USAGE, "sae.dead_after is %lld: it must be at least 1",
+                        (long long)o->dead_after);
+    if (o->kind == LAM_AUTOENCODER_JUMPRELU && !(o->l0 >= 0 && o->l0 <= most))
+        return lam_fail(error, LAM_USAGE, "sae.l0 is %g: it must be 0 to %g", o->l0, most);
+    if (o->kind == LAM_AUTOENCODER_JUMPRELU && !(o->bandwidth > 0 && o->bandwidth <= most))
+        return lam_fail(error, LAM_USAGE, "sae.bandwidth is %g: it must be above 0", o->bandwidth);
+    if (!(o->warmup >= 0 && o->decay >= 0 && o->warmup + o->decay <= 1 + 1e-9))
+        return lam_fail(error, LAM_USAGE,
+                        "sae.warmup and sae.decay are %g and %g: they are shares of the training "
+                        "that together must not be above 1",
+                        o->warmup, o->decay);
+    if (o->resample < 0)
+        return lam_fail(error, LAM_USAGE, "sae.resample is %lld: it must not be negative",
+                        (long long)o->resample);
+    return LAM_OK;
 }
 
 static lam_code check(const lam_autoencoder_options *o, lam_error *error) {
@@ -110,6 +187,7 @@ static lam_code check(const lam_autoencoder_options *o, lam_error *error) {
                         (long long)o->epochs);
     if (!(o->l1 >= 0 && o->l1 <= most_l1))
         return lam_fail(error, LAM_USAGE, "sae.l1 is %g: it must be 0 to %g", o->l1, most_l1);
+    LAM_TRY(check_kind(o, error));
     return lam_adam_check(&o->adam, error);
 }
 
@@ -129,11 +207,11 @@ size_t lam_autoencoder_bytes(const lam_autoencoder_options *options, const lam_t
                              int threads) {
     lam_error error;
     if (check(options, &error) != LAM_OK) return 0;
-    lam_autoencoder a = {0};
     lam_autoencoder_work w = {.threads = threads};
+    lam_autoencoder a = {.work = &w};
     memory count = {0};
     shape(&a, options, team);
-    lay_out(&count, &a, &w);
+    lay_out(&count, &a);
     return count.used + sizeof a + sizeof w;
 }
 
@@ -147,10 +225,10 @@ lam_code lam_autoencoder_create(lam_autoencoder **autoencoder,
     shape(a, options, team);
     a->work->threads = omp_get_max_threads();
     memory room = {0};
-    lay_out(&room, a, a->work);
+    lay_out(&room, a);
     LAM_ALLOC(room.base, arena, room.used, error);
     room.used = 0;
-    lay_out(&room, a, a->work);
+    lay_out(&room, a);
     *autoencoder = a;
     return LAM_OK;
 }
@@ -171,6 +249,7 @@ static void column_means(const float *rows, int64_t count, int64_t width, float 
 }
 
 static void forget(const lam_parameter *parameter, int64_t count) {
+    if (!parameter->value) return;
     memset(parameter->value, 0, (size_t)count * sizeof(float));
     memset(parameter->first, 0, (size_t)count * sizeof(float));
     memset(parameter->second, 0, (size_t)count * sizeof(float));
@@ -181,6 +260,15 @@ void lam_autoencoder_start(lam_autoencoder *a, const float *rows, int64_t count,
     const int64_t width = a->options.width;
     forget(&a->encoder_bias, a->own_latents);
     forget(&a->decoder_bias, a->stride);
+    forget(&a->log_threshold, a->own_latents);
+    forget(&a->magnitude_scale, a->own_latents);
+    forget(&a->magnitude_bias, a->own_latents);
+    memset(a->since_active, 0, (size_t)a->own_latents * sizeof *a->since_active);
+    for (int64_t j = 0; a->log_threshold.value && j < a->own_latents; j++)
+        a->log_threshold.value[j] = LAM_LOG_THRESHOLD;
+    a->mean_threshold = 0;
+    a->mean_count = 0;
+    lam_autoencoder_set_threshold(a);
     column_means(rows, count, width, a->decoder_bias.value);
 
     lam_random random = lam_random_key(seed, LAM_RANDOM_SAE_WEIGHTS, layer, 0);
@@ -195,6 +283,7 @@ void lam_autoencoder_start(lam_autoencoder *a, const float *rows, int64_t count,
         memcpy(a->decoder + j * a->stride, weight, row_size);
         memset(a->moments + j * (a->stride / LAM_COLUMN_TILE), 0, 4 * row_size);
     }
+    if (a->options.unit_decoder) lam_autoencoder_unit_decoder(a);
     a->position = (lam_autoencoder_position){0};
 }
 
@@ -255,13 +344,15 @@ lam_code lam_autoencoder_train(lam_autoencoder *a, const float *rows, int64_t co
     if (!order)
         return lam_fail(error, LAM_MEMORY, "memory for the order of %lld rows was refused",
                         (long long)count);
+    a->total_steps = a->options.epochs * lam_pieces(count, a->options.batch);
     lam_code code = LAM_OK;
     while (code == LAM_OK && curves->status == LAM_AUTOENCODER_TRAINED &&
            a->position.epoch < a->options.epochs) {
         lam_random random =
             lam_random_key(seed, LAM_RANDOM_SAE_ORDER, layer, (uint32_t)a->position.epoch);
         lam_random_permutation(&random, count, order);
-        code = train_epoch(a, rows, count, order, progress, curves, error);
+        code = lam_autoencoder_resample(a, rows, count, seed, layer, error);
+        if (code == LAM_OK) code = train_epoch(a, rows, count, order, progress, curves, error);
     }
     free(order);
     return code;

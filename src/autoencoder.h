@@ -1,12 +1,31 @@
-// A sparse autoencoder of one layer's activations, kind relu (Bricken et al. 2023, "Towards
-// monosemanticity"), with b = latents, d = width:
+// A sparse autoencoder of one layer's activations:
 //
-//     z = relu(W_enc (x - b_dec) + b_enc)        y = W_dec z + b_dec
-//     loss = mean over rows and columns of (y - x)^2 + l1 * mean over rows of the sum of z
+//     p = W_enc (x - b_dec) + b_enc        z by kind        y = W_dec z + b_dec
 //
-// trained by Adam on batches of rows in a new random order each epoch. The ranks of a team share
-// one autoencoder by its latents, in blocks of LAM_LATENT_BLOCK. The bits of every value are the
-// same for any number of threads and ranks.
+// relu       z = relu(p). loss = mse + l1 * mean over rows of the sum of z (Bricken et al. 2023,
+//            "Towards monosemanticity")
+// topk       z = relu(p) where p is among the k largest of its row, else 0. loss = mse +
+//            aux_coefficient * mean of (y' - (x - y))^2, where y' is rebuilt without b_dec from the
+//            width / 2 largest relu(p) of dead latents, x - y held fixed (Gao et al. 2024, "Scaling
+//            and evaluating sparse autoencoders", 2.3 and A.2; without the division by the rows'
+//            variance, as in SAELens)
+// batchtopk  the same with the k * rows largest of the batch; after training z = p where it is
+//            above a threshold, the mean over training's batches of the least z above 0 (Bussmann
+//            et al. 2024, "BatchTopK sparse autoencoders", section 3)
+// jumprelu   z = p where p is above the latent's threshold, else 0. loss = mse + l0 * mean over
+//            rows of the number of z that are not 0. The threshold is learnt by its logarithm,
+//            through a rectangle of a given bandwidth in place of the step's derivative
+//            (Rajamanoharan et al. 2024b, "Jumping ahead", equations 10 to 12; as in SAELens, p is
+//            not rectified first)
+// gated      g = W_enc (x - b_dec) + b_gate; z = relu(exp(r_mag) W_enc (x - b_dec) + b_mag) where
+//            g is above 0, else 0. loss = mse + l1 * mean over rows of the sum of relu(g) + mean of
+//            (y' - x)^2, where y' is rebuilt from relu(g), W_dec and b_dec held fixed
+//            (Rajamanoharan et al. 2024a, "Improving dictionary learning with gated sparse
+//            autoencoders", equations 6 to 8)
+//
+// mse is the mean over rows and columns of (y - x)^2. Trained by Adam on batches of rows in a new
+// random order each epoch. The ranks of a team share one autoencoder by its latents, in blocks of
+// LAM_LATENT_BLOCK. The bits of every value are the same for any number of threads and ranks.
 #ifndef LAM_AUTOENCODER_H
 #define LAM_AUTOENCODER_H
 
@@ -33,14 +52,27 @@ typedef struct lam_autoencoder_options {
     int64_t width, latents;
     int64_t batch; // rows a step at most
     int64_t epochs;
-    double l1;
+    double l1;              // of relu and gated
+    int64_t k;              // of topk and batchtopk: latents a row, batchtopk's on average
+    double aux_coefficient; // of theirs; 0: none
+    int64_t dead_after;     // rows in which a latent has not been active: it counts as dead
+    double l0, bandwidth;   // of jumprelu
+    // The learning rate rises in equal steps over the first share of training, and falls to 0 over
+    // the last.
+    double warmup, decay;
+    // Each latent's row of W_dec has norm 1: put right after every step, whose gradient is taken
+    // across that row alone (Bricken et al. 2023, "Optimization").
+    bool unit_decoder;
+    // Every so many epochs the latents that were active in none of them start anew; 0: never.
+    int64_t resample;
     lam_adam adam;
     // A block of 256 latents over 512 rows with at most this share of its values active is computed
     // from lists of those, else by matrix products. More than a third counts as a third.
     double sparse_share;
 } lam_autoencoder_options;
 
-// 4 * width latents, batch 1024, 75 epochs, l1 1e-3, Adam with rate 1e-3.
+// Kind relu, 4 * width latents, batch 1024, 75 epochs, l1 1e-3, Adam with rate 1e-3; for the other
+// kinds k 32, aux_coefficient 1/32, dead_after 10240, l0 1e-3, bandwidth 1e-3.
 lam_autoencoder_options lam_autoencoder_defaults(int64_t width);
 
 // Where a training stands: what comes next.
@@ -60,8 +92,15 @@ typedef struct lam_autoencoder {
     int64_t own_latents;
     float *encoder, *decoder;    // [own_latents, stride]
     struct lam_moments *moments; // Adam's of both, [block, tile of 64 columns, latent]
-    lam_parameter encoder_bias;  // [own_latents]
+    lam_parameter encoder_bias;  // [own_latents]; in kind gated b_gate
     lam_parameter decoder_bias;  // [stride]
+    // [own_latents] of jumprelu, and of gated (r_mag, b_mag); else not there.
+    lam_parameter log_threshold, magnitude_scale, magnitude_bias;
+    float *threshold;      // [own_latents] of jumprelu and batchtopk: above it z is kept
+    double mean_threshold; // of batchtopk: running mean, as Adam's means not yet corrected
+    int64_t mean_count;    // batches that it is made of
+    int64_t *since_active; // [own_latents] rows trained on since the latent was active
+    int64_t total_steps;   // of the whole training, for the learning rate; 0: not known
     lam_autoencoder_position position;
     struct lam_autoencoder_work *work; // nothing in it outlives a call
 } lam_autoencoder;
@@ -78,8 +117,9 @@ LAM_CHECKED lam_code lam_autoencoder_create(lam_autoencoder **autoencoder,
                                             const lam_team *team, lam_arena *arena,
                                             lam_error *error);
 
-// Begins a new training: W_enc normal with deviation 1 / sqrt(width), W_dec its transpose, b_enc 0,
-// b_dec the mean of rows [count, width]. The numbers depend on seed and layer alone.
+// Begins a new training: W_enc normal with deviation 1 / sqrt(width), W_dec its transpose (its rows
+// brought to norm 1 where unit_decoder), b_enc, r_mag and b_mag 0, thresholds 1e-3, b_dec the mean
+// of rows [count, width]. The numbers depend on seed and layer alone.
 void lam_autoencoder_start(lam_autoencoder *autoencoder, const float *rows, int64_t count,
                            uint64_t seed, uint16_t layer);
 

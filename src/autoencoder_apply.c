@@ -26,11 +26,11 @@ lam_code lam_autoencoder_latents(lam_autoencoder *a, const float *rows, int64_t 
         const int64_t size = lam_least(count - first, a->options.batch);
         const int64_t pieces = lam_pieces(size, LAM_ROW_PIECE);
         lam_autoencoder_gather(a, rows + first * a->options.width, NULL, size);
-        LAM_TRY(lam_autoencoder_encode(a, size, error));
+        LAM_TRY(lam_autoencoder_encode(a, size, false, error));
 #pragma omp parallel for schedule(static) num_threads(w->threads)
         for (int64_t i = 0; i < a->own_blocks * pieces; i++) {
             const int64_t block = i / pieces, row = i % pieces * LAM_ROW_PIECE;
-            unpack(a, &w->piece[block * w->pieces + i % pieces], block,
+            unpack(a, lam_autoencoder_piece(a, &w->path[0], block, i % pieces), block,
                    lam_least(size - row, LAM_ROW_PIECE), latents + (first + row) * a->own_latents);
         }
     }
@@ -43,26 +43,34 @@ lam_code lam_autoencoder_reconstruct(lam_autoencoder *a, const float *rows, int6
     for (int64_t first = 0; first < count; first += a->options.batch) {
         const int64_t size = lam_least(count - first, a->options.batch);
         lam_autoencoder_gather(a, rows + first * width, NULL, size);
-        LAM_TRY(lam_autoencoder_encode(a, size, error));
-        LAM_TRY(lam_autoencoder_rebuild(a, size, error));
+        LAM_TRY(lam_autoencoder_encode(a, size, false, error));
+        LAM_TRY(lam_autoencoder_rebuild(a, &a->work->path[0], size, error));
 #pragma omp parallel for schedule(static) num_threads(a->work->threads)
         for (int64_t i = 0; i < size; i++)
             for (int64_t c = 0; c < width; c++)
                 reconstruction[(first + i) * width + c] =
-                    a->work->residual[i * a->stride + c] + a->decoder_bias.value[c];
+                    a->work->path[0].residual[i * a->stride + c] + a->decoder_bias.value[c];
     }
     return LAM_OK;
 }
 
 lam_autoencoder_parameters lam_autoencoder_get(const lam_autoencoder *a) {
+    const lam_autoencoder_kind kind = a->options.kind;
+    const bool jumps = kind == LAM_AUTOENCODER_JUMPRELU || kind == LAM_AUTOENCODER_BATCHTOPK;
+    const bool gated = kind == LAM_AUTOENCODER_GATED;
     return (lam_autoencoder_parameters){
-        .kind = a->options.kind,
+        .kind = jumps ? LAM_AUTOENCODER_JUMPRELU : kind,
         .width = a->options.width,
         .latents = a->own_latents,
         .stride = a->stride,
+        .k = kind == LAM_AUTOENCODER_TOPK ? a->options.k : 0,
         .encoder = a->encoder,
         .decoder = a->decoder,
-        .encoder_bias = a->encoder_bias.value,
+        .encoder_bias = gated ? NULL : a->encoder_bias.value,
         .decoder_bias = a->decoder_bias.value,
+        .threshold = jumps ? a->threshold : NULL,
+        .gate_bias = gated ? a->encoder_bias.value : NULL,
+        .magnitude_scale = a->magnitude_scale.value,
+        .magnitude_bias = a->magnitude_bias.value,
     };
 }

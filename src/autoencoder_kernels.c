@@ -53,6 +53,21 @@ INLINE void relu(int64_t rows, float bias, float *z, row_mask *mask, int32_t *ac
     *sum = total;
 }
 
+// The same of values that are there, with 0 after the last row.
+INLINE void mask_of(int64_t rows, const float *z, row_mask *mask, int32_t *active, double *sum) {
+    const int64_t groups = (rows + LANES - 1) / LANES;
+    lane_bits words = {0};
+    double total = 0;
+    for (int64_t g = 0; g < groups; g++) words |= (((const lanes *)z)[g] != 0) & (int32_t)(1u << g);
+#pragma omp simd reduction(+ : total)
+    for (int64_t i = 0; i < rows; i++) total += (double)z[i];
+    memcpy(mask, &words, sizeof *mask);
+    int count = 0;
+    for (int i = 0; i < LANES; i++) count += __builtin_popcount(mask->word[i]);
+    *active = count;
+    *sum = total;
+}
+
 // Lists by latent from z, and the number of active latents of each row after its row's start.
 INLINE void list_by_latent(int64_t latents, int64_t first_row, const row_mask *mask,
                            lam_piece *piece) {
@@ -102,6 +117,21 @@ void lam_autoencoder_activate(int64_t latents, int64_t first_row, int64_t rows, 
     list_by_row(latents, first_row, piece);
 }
 
+LAM_VECTORISED
+void lam_autoencoder_list(int64_t latents, int64_t first_row, int64_t rows, int64_t most,
+                          lam_piece *piece) {
+    row_mask mask[LAM_LATENT_BLOCK];
+    int64_t active = 0;
+    for (int64_t j = 0; j < latents; j++) {
+        mask_of(rows, piece->z + j * LAM_ROW_PIECE, &mask[j], &piece->active[j], &piece->sum[j]);
+        active += piece->active[j];
+    }
+    piece->sparse = active <= most && active <= LAM_PIECE_ENTRIES;
+    if (!piece->sparse) return;
+    list_by_latent(latents, first_row, mask, piece);
+    list_by_row(latents, first_row, piece);
+}
+
 enum { MOST_LANES = 2 * TILE_LANES };
 
 // n registers' worth of columns.
@@ -139,13 +169,13 @@ void lam_autoencoder_add(int64_t count, float *low, const float *high) {
 }
 
 LAM_VECTORISED
-double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const float *centred,
-                                float *residual, float *column_sum, float *tiles,
-                                int64_t tile_step) {
+double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const float *target,
+                                const float *centred, float *residual, float *column_sum,
+                                float *tiles, int64_t tile_step) {
     double squares = 0;
     memset(column_sum, 0, (size_t)stride * sizeof *column_sum);
     for (int64_t i = 0; i < rows; i++) {
-        const float *restrict x = centred + i * stride;
+        const float *x = target + i * stride;
         float *restrict r = residual + i * stride;
 #pragma omp simd reduction(+ : squares)
         for (int64_t c = 0; c < stride; c++) {
@@ -157,7 +187,7 @@ double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const
         for (int64_t c = 0; c < stride; c += TILE) {
             float *tile = tiles + c / TILE * tile_step + i * 2 * TILE;
             memcpy(tile, r + c, TILE * sizeof *tile);
-            memcpy(tile + TILE, x + c, TILE * sizeof *tile);
+            memcpy(tile + TILE, centred + i * stride + c, TILE * sizeof *tile);
         }
     }
     return squares;
@@ -212,6 +242,54 @@ void lam_autoencoder_slopes(lam_piece *piece, int64_t latents, int64_t rows, int
         slopes_dense(piece, latents, rows, penalty);
 }
 
+LAM_VECTORISED
+void lam_autoencoder_near_slopes(const lam_piece *piece, const lam_row_bits *near, int64_t latents,
+                                 int64_t stride, const float *residual, const float *decoder,
+                                 double *sums) {
+    for (int64_t j = 0; j < latents; j++) {
+        double sum = 0, count = 0;
+        for (int w = 0; w < LAM_ROW_PIECE / 32; w++)
+            for (uint32_t word = near[j].word[w]; word; word &= word - 1) {
+                const int64_t row = w * 32 + __builtin_ctz(word);
+                sum += (double)(piece->sparse
+                                    ? dot(residual + row * stride, decoder + j * stride, stride)
+                                    : piece->slopes[j * LAM_ROW_PIECE + row]);
+                count++;
+            }
+        sums[2 * j] = sum;
+        sums[2 * j + 1] = count;
+    }
+}
+
+double lam_autoencoder_dot(const lam_piece *piece, int64_t latent, int64_t rows) {
+    double sum = 0;
+    if (piece->sparse) {
+        for (int32_t e = piece->latent_start[latent]; e < piece->latent_start[latent + 1]; e++)
+            sum += (double)piece->by_latent[e].value * (double)piece->by_latent[e].slope;
+        return sum;
+    }
+    const float *z = piece->z + latent * LAM_ROW_PIECE;
+    const float *slope = piece->slopes + latent * LAM_ROW_PIECE;
+    for (int64_t i = 0; i < rows; i++) sum += (double)z[i] * (double)slope[i];
+    return sum;
+}
+
+void lam_autoencoder_scale(lam_piece *piece, int64_t latent, int64_t rows, float values,
+                           float slopes) {
+    if (piece->sparse) {
+        for (int32_t e = piece->latent_start[latent]; e < piece->latent_start[latent + 1]; e++) {
+            piece->by_latent[e].value *= values;
+            piece->by_latent[e].slope *= slopes;
+        }
+        return;
+    }
+    float *z = piece->z + latent * LAM_ROW_PIECE, *slope = piece->slopes + latent * LAM_ROW_PIECE;
+    for (int64_t i = 0; i < rows; i++) {
+        z[i] *= values;
+        slope[i] *= slopes;
+    }
+}
+
 // The weights of a latent that will soon be updated: they lie too far apart for the machine to
 // foresee them.
 INLINE void fetch_ahead(const lam_tile_update *u, int64_t j) {
@@ -236,7 +314,7 @@ INLINE void add_sparse(const lam_piece *piece, int64_t j, const float *tile, lan
 }
 
 LAM_VECTORISED
-void lam_autoencoder_update(const lam_tile_update *u, int64_t pieces, const lam_piece *piece) {
+void lam_autoencoder_update(const lam_tile_update *u, int64_t pieces) {
     enum { AHEAD = 4 };
     lanes pullback[TILE_LANES] = {0};
     for (int64_t j = 0; j < u->latents; j++) {
@@ -246,10 +324,15 @@ void lam_autoencoder_update(const lam_tile_update *u, int64_t pieces, const lam_
             memcpy(decoder, u->decoder_gradient + j * u->gradient_stride, sizeof decoder);
             memcpy(encoder, u->encoder_gradient + j * u->gradient_stride, sizeof encoder);
         }
-        for (int64_t p = 0; p < pieces; p++)
-            if (piece[p].sparse) add_sparse(&piece[p], j, u->tile, decoder, encoder);
+        for (int s = 0; s < u->sources; s++)
+            for (int64_t p = 0; p < pieces; p++)
+                if (u->source[s].piece[p].sparse)
+                    add_sparse(&u->source[s].piece[p], j, u->source[s].tile, decoder, encoder);
 
         float *encoder_weight = u->encoder + j * u->stride;
+        const lanes *decoder_weight = (const lanes *)(u->decoder + j * u->stride);
+        for (int v = 0; u->along && v < TILE_LANES; v++)
+            decoder[v] -= decoder_weight[v] * u->along[j];
         lam_moments *m = u->moments + j;
         for (int v = 0; v < TILE_LANES; v++)
             pullback[v] += ((lanes *)encoder_weight)[v] * u->slope_sum[j];

@@ -53,6 +53,40 @@ typedef struct lam_piece {
 void lam_autoencoder_activate(int64_t latents, int64_t first_row, int64_t rows, const float *bias,
                               int64_t most, lam_piece *piece);
 
+// Rows of a piece in which a latent has a property: bit row % 32 of word row / 32.
+typedef struct lam_row_bits {
+    uint32_t word[LAM_ROW_PIECE / 32];
+} lam_row_bits;
+
+// The stages of lam_autoencoder_activate for the kinds that are more than relu. Each makes z of one
+// latent from products, adds the bias, keeps NaN, and leaves 0 in the rows after the last.
+//
+// z = relu(z + bias).
+void lam_autoencoder_rectify(int64_t rows, float bias, float *z);
+// z = z + bias where above threshold, else 0; near, unless NULL: the rows in which it is less than
+// half a bandwidth from the threshold.
+void lam_autoencoder_jump(int64_t rows, float bias, float threshold, float bandwidth, float *z,
+                          lam_row_bits *near);
+// gate = relu(z + gate_bias); z = relu(z * scale + bias) where z + gate_bias is above 0, else 0.
+void lam_autoencoder_gate(int64_t rows, float gate_bias, float scale, float bias, float *z,
+                          float *gate);
+
+// The bits of a value that is not negative are in its order; NaN comes last.
+enum { LAM_KEY_LEVELS = 7, LAM_KEY_MOST = 0x7FFFFFFF };
+
+// count [level, LAM_ROW_PIECE] = of each row, the values of z [latents, LAM_ROW_PIECE] whose bits
+// are at least base[row] + (level + 1 << shift), which ends at LAM_KEY_MOST.
+void lam_autoencoder_count(int64_t latents, int64_t rows, const float *z, const uint32_t *base,
+                           int shift, int32_t *count);
+
+// Of one latent's z, the values stay whose bits are above least[row], and those that equal it while
+// quota[row] lasts.
+void lam_autoencoder_keep(int64_t rows, const uint32_t *least, int32_t *quota, float *z);
+
+// From z as it is: sets sparse, active, sum and the lists, as lam_autoencoder_activate.
+void lam_autoencoder_list(int64_t latents, int64_t first_row, int64_t rows, int64_t most,
+                          lam_piece *piece);
+
 // out [rows, columns] = z W_dec, or += with add, for rows first .. first + rows - 1 of the piece,
 // from the list by row. decoder points at the first of the columns of the block's first latent, in
 // rows of stride; columns is a multiple of LAM_COLUMN_TILE.
@@ -62,12 +96,12 @@ void lam_autoencoder_decode(const lam_piece *piece, int64_t first, int64_t rows,
 // low [count] += high.
 void lam_autoencoder_add(int64_t count, float *low, const float *high);
 
-// residual [rows, stride] = (residual - centred) * scale. column_sum [stride] = its sums over rows.
+// residual [rows, stride] = (residual - target) * scale. column_sum [stride] = its sums over rows.
 // Its copy and that of centred go side by side into tile t of columns: tiles + t * tile_step is
 // [row, 2, LAM_COLUMN_TILE]. Returns the sum of squares before the scale.
-double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const float *centred,
-                                float *residual, float *column_sum, float *tiles,
-                                int64_t tile_step);
+double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const float *target,
+                                const float *centred, float *residual, float *column_sum,
+                                float *tiles, int64_t tile_step);
 
 // Slopes residual . W_dec + penalty of the active latents, and slope_sum. residual [rows, stride],
 // decoder [latent, stride]. In a dense piece the products are in slopes on entry, and where z is 0
@@ -75,12 +109,31 @@ double lam_autoencoder_residual(int64_t rows, int64_t stride, float scale, const
 void lam_autoencoder_slopes(lam_piece *piece, int64_t latents, int64_t rows, int64_t stride,
                             const float *residual, const float *decoder, float penalty);
 
+// sums [latent, 2] = of the rows in near, the sum of residual . W_dec and their number. To be
+// called before lam_autoencoder_slopes, with the same arguments.
+void lam_autoencoder_near_slopes(const lam_piece *piece, const lam_row_bits *near, int64_t latents,
+                                 int64_t stride, const float *residual, const float *decoder,
+                                 double *sums);
+
+// The sum over rows of a latent's values times their slopes.
+double lam_autoencoder_dot(const lam_piece *piece, int64_t latent, int64_t rows);
+
+// A latent's values and slopes times a number each.
+void lam_autoencoder_scale(lam_piece *piece, int64_t latent, int64_t rows, float values,
+                           float slopes);
+
 // Adam's means of one latent and tile of columns, side by side: those of the weights are kept as
 // [block, tile, latent] of these, in the order in which a step passes over them.
 typedef struct lam_moments {
     float encoder_first[LAM_COLUMN_TILE], encoder_second[LAM_COLUMN_TILE];
     float decoder_first[LAM_COLUMN_TILE], decoder_second[LAM_COLUMN_TILE];
 } lam_moments;
+
+// Pieces of one block, and what they rebuild.
+typedef struct lam_tile_source {
+    const lam_piece *piece; // [piece]
+    const float *tile;      // [row of the batch, 2, LAM_COLUMN_TILE] residual, centred
+} lam_tile_source;
 
 // What one step changes in one block and tile of columns.
 typedef struct lam_tile_update {
@@ -93,10 +146,13 @@ typedef struct lam_tile_update {
     // [latent, gradient_stride] the gradients that dense pieces give, or NULL where there are none
     const float *encoder_gradient, *decoder_gradient;
     int64_t gradient_stride;
-    const float *tile; // [row of the batch, 2, LAM_COLUMN_TILE] residual, centred
+    const lam_tile_source *source; // [sources]
+    int sources;
+    // [latent] what to take from the decoder's gradient along the latent's own row, or NULL
+    const float *along;
 } lam_tile_update;
 
 // Adds what the sparse pieces give to the gradients, and makes a step of Adam.
-void lam_autoencoder_update(const lam_tile_update *update, int64_t pieces, const lam_piece *piece);
+void lam_autoencoder_update(const lam_tile_update *update, int64_t pieces);
 
 #endif

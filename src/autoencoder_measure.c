@@ -9,14 +9,14 @@ static lam_code add_batch(lam_autoencoder *a, const float *rows, int64_t count, 
     lam_autoencoder_work *w = a->work;
     const int64_t pieces = lam_pieces(count, LAM_RESIDUAL_ROWS), width = a->options.width;
     lam_autoencoder_gather(a, rows, NULL, count);
-    LAM_TRY(lam_autoencoder_encode(a, count, error));
-    LAM_TRY(lam_autoencoder_rebuild(a, count, error));
+    LAM_TRY(lam_autoencoder_encode(a, count, false, error));
+    LAM_TRY(lam_autoencoder_rebuild(a, &w->path[0], count, error));
 #pragma omp parallel for schedule(dynamic) num_threads(w->threads)
     for (int64_t i = 0; i < pieces; i++) {
         const int64_t end = lam_least(count, (i + 1) * LAM_RESIDUAL_ROWS);
         w->fits[i] = (lam_fit){0};
         for (int64_t row = i * LAM_RESIDUAL_ROWS; row < end; row++) {
-            float *y = w->residual + row * a->stride;
+            float *y = w->path[0].residual + row * a->stride;
             for (int64_t c = 0; c < width; c++) y[c] += a->decoder_bias.value[c];
             lam_fit_add(&w->fits[i], width, rows + row * width, y);
         }
@@ -26,7 +26,7 @@ static lam_code add_batch(lam_autoencoder *a, const float *rows, int64_t count, 
     double *values = w->latent_values + 2 * a->first_block * LAM_LATENT_BLOCK;
     for (int64_t j = 0; j < a->own_latents; j++)
         for (int64_t i = 0; i < lam_pieces(count, LAM_ROW_PIECE); i++) {
-            const lam_piece *piece = &w->piece[j / LAM_LATENT_BLOCK * w->pieces + i];
+            const lam_piece *piece = lam_autoencoder_piece(a, &w->path[0], j / LAM_LATENT_BLOCK, i);
             values[2 * j] += piece->active[j % LAM_LATENT_BLOCK];
             values[2 * j + 1] += piece->sum[j % LAM_LATENT_BLOCK];
         }

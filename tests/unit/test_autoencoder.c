@@ -229,7 +229,7 @@ static const shape shapes[] = {
 static paths paths_of(const lam_autoencoder *a) {
     int64_t lists = 0;
     const int64_t pieces = a->own_blocks * a->work->pieces;
-    for (int64_t i = 0; i < pieces; i++) lists += a->work->piece[i].sparse;
+    for (int64_t i = 0; i < pieces; i++) lists += a->work->path[0].piece[i].sparse;
     return lists == 0 ? PRODUCTS : lists == pieces ? LISTS : BOTH;
 }
 
