@@ -1,21 +1,21 @@
 // The profile of sparse autoencoders: a fresh one for every layer, trained on the activations of
 // one site, and how sparse and how faithful it ends.
 #include "jobs/profile.h"
+#include "jobs/sae_kinds.h"
 #include "jobs/sae_splice.h"
 #include "src/autoencoder.h"
 #include "src/autoencoder_published.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-typedef enum sae_kind { SAE_RELU } sae_kind;
-
 typedef struct sae_options {
     int site; // index into site_choices
-    int kind; // sae_kind
     int64_t latents, epochs, batch, splice;
-    double l1, learning_rate;
+    double learning_rate;
+    sae_kinds kinds;
 } sae_options;
 
 // auto, then the row sites, in the order of row_sites.
@@ -26,12 +26,11 @@ static const lam_site row_sites[] = {LAM_SITE_COUNT,     LAM_SITE_QKV,       LAM
                                      LAM_SITE_K,         LAM_SITE_V,         LAM_SITE_ATTN_OUT,
                                      LAM_SITE_MLP_FC,    LAM_SITE_MLP_ACT,   LAM_SITE_MLP_OUT,
                                      LAM_SITE_RESID_PRE, LAM_SITE_RESID_POST};
-static const char *const kind_choices[] = {"relu", NULL};
 
 static const lam_option options[] = {
     {"site", LAM_OPTION_CHOICE, offsetof(sae_options, site), "auto", 0, 0, site_choices,
      "whose activations; auto: mlp_out, in published mode mlp_fc"},
-    {"kind", LAM_OPTION_CHOICE, offsetof(sae_options, kind), "relu", 0, 0, kind_choices,
+    {"kind", LAM_OPTION_CHOICE, offsetof(sae_options, kinds.kind), "relu", 0, 0, sae_kind_choices,
      "the autoencoder's activation; published mode has its own (relu, then top-k)"},
     {"latents", LAM_OPTION_INTEGER, offsetof(sae_options, latents), "auto", 1, 0x1p24, NULL,
      "latents; auto: 4 times the model's width, in published mode 2 times the site's"},
@@ -39,10 +38,36 @@ static const lam_option options[] = {
      "passes over the rows"},
     {"batch", LAM_OPTION_INTEGER, offsetof(sae_options, batch), "auto", 1, 0x1p24, NULL,
      "rows of a step; auto: 1024; published mode takes all rows"},
-    {"l1", LAM_OPTION_REAL, offsetof(sae_options, l1), "auto", 0, 1e6, NULL,
-     "weight of the latents' sum in the loss; auto: 1e-3; published mode has its own"},
+    {"l1", LAM_OPTION_REAL, offsetof(sae_options, kinds.l1), "auto", 0, 1e6, NULL,
+     "kinds relu and gated: weight of the latents' (gated: the open gates') sum in the loss; auto: "
+     "1e-3; published mode has its own"},
+    {"k", LAM_OPTION_INTEGER, offsetof(sae_options, kinds.k), "auto", 1, 0x1p24, NULL,
+     "kinds topk and batchtopk: latents that stay active, in every row or on average over a "
+     "batch; auto: 32"},
+    {"aux_coefficient", LAM_OPTION_REAL, offsetof(sae_options, kinds.aux_coefficient), "auto", 0,
+     1e6, NULL,
+     "kinds topk and batchtopk: weight of the loss by which dead latents learn what is left over "
+     "(AuxK); auto: 1/32"},
+    {"dead_after", LAM_OPTION_INTEGER, offsetof(sae_options, kinds.dead_after), "auto", 1, 0x1p52,
+     NULL,
+     "kinds topk and batchtopk: rows in which a latent was not active, for it to count as dead; "
+     "auto: as many as the text gives"},
+    {"l0", LAM_OPTION_REAL, offsetof(sae_options, kinds.l0), "auto", 0, 1e6, NULL,
+     "kind jumprelu: weight of the number of active latents in the loss; auto: 1e-3"},
+    {"bandwidth", LAM_OPTION_REAL, offsetof(sae_options, kinds.bandwidth), "auto", DBL_MIN, 1e6,
+     NULL, "kind jumprelu: how wide around its threshold a latent's values move it; auto: 1e-3"},
     {"learning_rate", LAM_OPTION_REAL, offsetof(sae_options, learning_rate), "auto", 0, 1e3, NULL,
      "Adam's; auto: 1e-3, in published mode 1e-4"},
+    {"warmup", LAM_OPTION_REAL, offsetof(sae_options, kinds.warmup), "0", 0, 1, NULL,
+     "share of the steps, the first, over which the learning rate rises from 0"},
+    {"decay", LAM_OPTION_REAL, offsetof(sae_options, kinds.decay), "0", 0, 1, NULL,
+     "share of the steps, the last, over which the learning rate falls to 0"},
+    {"decoder_norm", LAM_OPTION_CHOICE, offsetof(sae_options, kinds.decoder_norm), "auto", 0, 0,
+     sae_decoder_norm_choices,
+     "of each latent's decoder weights: free, or unit (1 after every step); auto: unit for kind "
+     "gated, else free"},
+    {"resample", LAM_OPTION_INTEGER, offsetof(sae_options, kinds.resample), "0", 0, 1e6, NULL,
+     "epochs after which latents that were active in none of them start anew; 0: never"},
     {"splice", LAM_OPTION_INTEGER, offsetof(sae_options, splice), "0", 0, 1e6, NULL,
      "sequences to run the model on again with the reconstruction in the site's place, for the "
      "loss recovered; 0: none"},
@@ -126,10 +151,11 @@ static int site_index(lam_site site) {
 
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
     sae_options *o = run->options;
-    if (published(run) && (o->batch != LAM_AUTO_INTEGER || o->l1 != LAM_AUTO_REAL))
-        return lam_fail(error, LAM_USAGE,
-                        "sae.%s: published mode has its own: leave it out or use mode: standard",
-                        o->batch != LAM_AUTO_INTEGER ? "batch" : "l1");
+    if (published(run) && o->batch != LAM_AUTO_INTEGER)
+        return lam_fail(
+            error, LAM_USAGE,
+            "sae.batch: published mode has its own: leave it out or use mode: standard");
+    if (published(run)) LAM_TRY(sae_kinds_refuse_published(&o->kinds, error));
     if (run->input->length <= dropped(run))
         return lam_fail(error, LAM_USAGE,
                         "sae: sequences of 1 token leave no rows without their first: "
@@ -147,8 +173,7 @@ static lam_code resolve(const lam_profile_run *run, lam_error *error) {
     if (o->learning_rate == LAM_AUTO_REAL) o->learning_rate = published(run) ? 1e-4 : 1e-3;
     if (published(run)) return LAM_OK;
     if (o->batch == LAM_AUTO_INTEGER) o->batch = 1024;
-    if (o->l1 == LAM_AUTO_REAL) o->l1 = 1e-3;
-    return LAM_OK;
+    return sae_kinds_resolve(&o->kinds, o->latents, error);
 }
 
 static lam_site_set sites(const lam_profile_run *run) {
@@ -239,8 +264,8 @@ static lam_code train_standard(const lam_profile_run *run, int64_t layer, const 
     with.latents = o->latents;
     with.epochs = o->epochs;
     with.batch = o->batch < rows->count ? o->batch : rows->count;
-    with.l1 = o->l1;
     with.adam.learning_rate = o->learning_rate;
+    sae_kinds_apply(&o->kinds, rows->count, &with);
     lam_autoencoder *autoencoder;
     LAM_TRY(lam_autoencoder_create(&autoencoder, &with, &lam_team_alone, arena, error));
     lam_autoencoder_start(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer);
@@ -338,16 +363,14 @@ static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error
     int64_t *epoch = lam_group_row(group, "epoch", 0);
     for (int64_t i = 0; i < o->epochs; i++) epoch[i] = i + 1;
     LAM_TRY(lam_group_text(group, "site", lam_site_name(site_of(run)), error));
-    LAM_TRY(
-        lam_group_text(group, "kind", published(run) ? "published" : kind_choices[o->kind], error));
     LAM_TRY(lam_group_number(group, "latents", (double)o->latents, true, error));
     LAM_TRY(lam_group_number(group, "epochs", (double)o->epochs, true, error));
     LAM_TRY(lam_group_number(group, "learning_rate", o->learning_rate, false, error));
     LAM_TRY(lam_group_number(group, "rows", (double)row_count(run), true, error));
     LAM_TRY(lam_group_number(group, "seed", (double)run->seed, true, error));
     if (o->splice) LAM_TRY(lam_group_number(group, "splice", (double)o->splice, true, error));
-    if (published(run)) return LAM_OK;
-    LAM_TRY(lam_group_number(group, "l1", o->l1, false, error));
+    if (published(run)) return lam_group_text(group, "kind", "published", error);
+    LAM_TRY(sae_kinds_describe(&o->kinds, row_count(run), group, error));
     return lam_group_number(group, "batch", (double)o->batch, true, error);
 }
 
