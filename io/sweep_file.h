@@ -13,6 +13,7 @@
 // One run: a model on a text.
 typedef struct lam_sweep_run {
     const char *model, *text; // as the job has them; text NULL: none
+    const char *name;         // "gpt2-LED": what its output's name has more; "" for a single run
     const char *output;       // the result file
     const char *failure;      // the line it ended with; NULL: it went well
     double seconds;           // wall

@@ -1,6 +1,7 @@
 // A profile is one static const struct and one line in the registry. Its functions hold no MPI and
-// no I/O: they are given tokens, activations and a seed, and fill rows of result groups; so they
-// can be tested alone and cannot depend on the rank.
+// no I/O, but for what it is asked to write beside the result: they are given tokens, activations
+// and a seed, and fill rows of result groups; so they can be tested alone and cannot depend on the
+// rank.
 #ifndef LAM_PROFILE_H
 #define LAM_PROFILE_H
 
@@ -25,6 +26,8 @@ typedef struct lam_profile_run {
     lam_input *input;
     void *options;                  // the profile's own struct
     const lam_sequences *sequences; // once they are known
+    const char *model_path;         // the checkpoint's folder
+    const char *name;               // of the run among those of a sweep; "" where it is alone
 } lam_profile_run;
 
 // What sequences are taken from: a text's tokens, and the tokenizer that made them.
@@ -113,6 +116,10 @@ typedef struct lam_profile {
     // What it asks of the model after finish; NULL where it never asks, false where it does not in
     // this run. The layers' states and arenas live until then.
     bool (*intervene)(const lam_profile_run *run, lam_intervention *asked);
+
+    // NULL, or whether what finish writes beside the result could be written; called on every rank
+    // before the model runs. LAM_IO names what is in the way.
+    lam_code (*check_export)(const lam_profile_run *run, lam_error *error);
 
     // On rank 0, after collection: variables without a layer, and attributes.
     lam_code (*describe)(const lam_profile_run *run, lam_group *groups, lam_error *error);

@@ -74,7 +74,9 @@ static lam_code resolve(lam_run_state *r) {
         part->run = (lam_profile_run){.profile = section->profile,
                                       .mode = (lam_mode)job->globals.mode,
                                       .seed = (uint64_t)job->globals.seed,
-                                      .model = r->config};
+                                      .model = r->config,
+                                      .model_path = r->request->model,
+                                      .name = r->request->name ? r->request->name : ""};
         // A copy: a sweep resolves the same section for several models.
         LAM_ALLOC(part->run.input, &r->arena, 1, r->error);
         *part->run.input = section->input;
@@ -120,6 +122,14 @@ static lam_code take_sequences(lam_run_state *r) {
         for (part->pass = 0; !lam_sequences_equal(&r->passes[part->pass], taken);) part->pass++;
         r->pass_count += part->pass == r->pass_count;
     }
+    return LAM_OK;
+}
+
+// That what profiles write beside the result could be written.
+static lam_code check_exports(lam_run_state *r) {
+    for (size_t i = 0; i < r->part_count; i++)
+        if (r->part[i].run.profile->check_export)
+            LAM_TRY(r->part[i].run.profile->check_export(&r->part[i].run, r->error));
     return LAM_OK;
 }
 
@@ -383,6 +393,7 @@ static lam_code run(lam_run_state *r) {
     LAM_TRY(lam_comm_agree(r->comm, resolve(r), r->error));
     LAM_TRY(lam_comm_follow(r->comm, take_sequences(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, share_sequences(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, check_exports(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, load(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, begin_layers(r), r->error));
     LAM_TRY(forward(r));

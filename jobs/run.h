@@ -11,6 +11,7 @@ typedef struct lam_run_request {
     const lam_job *job;  // the same on every rank
     const char *model;   // one of the job's checkpoint folders
     const char *output;  // path of the result file
+    const char *name;    // of the run among those of a sweep: "gpt2-LED"; NULL or "": it is alone
     const char *command; // the command line, for the file's history
     lam_progress_style progress;
 } lam_run_request;

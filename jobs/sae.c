@@ -1,6 +1,7 @@
 // The profile of sparse autoencoders: a fresh one for every layer, trained on the activations of
 // one site, and how sparse and how faithful it ends.
 #include "jobs/profile.h"
+#include "jobs/sae_export.h"
 #include "jobs/sae_kinds.h"
 #include "jobs/sae_splice.h"
 #include "src/autoencoder.h"
@@ -16,6 +17,7 @@ typedef struct sae_options {
     int64_t latents, epochs, batch, splice;
     double learning_rate;
     sae_kinds kinds;
+    const char *export; // folder; NULL: nothing is exported
 } sae_options;
 
 // auto, then the row sites, in the order of row_sites.
@@ -71,6 +73,9 @@ static const lam_option options[] = {
     {"splice", LAM_OPTION_INTEGER, offsetof(sae_options, splice), "0", 0, 1e6, NULL,
      "sequences to run the model on again with the reconstruction in the site's place, for the "
      "loss recovered; 0: none"},
+    {"export", LAM_OPTION_PATH, offsetof(sae_options, export), NULL, 0, 0, NULL,
+     "a folder to leave the trained autoencoders in, layer_0, layer_1..., as SAELens loads them; a "
+     "sweep's runs have a folder each in it"},
     {NULL},
 };
 
@@ -233,6 +238,25 @@ static lam_code check_finite(const sae_rows *rows, lam_error *error) {
     return LAM_OK;
 }
 
+static lam_sae_export export_of(const lam_profile_run *run) {
+    const sae_options *o = run->options;
+    return (lam_sae_export){.folder = o->export,
+                            .site = site_of(run),
+                            .kind = published(run) ? "published" : sae_kind_choices[o->kinds.kind],
+                            .dropped = dropped(run)};
+}
+
+static lam_code check_export(const lam_profile_run *run, lam_error *error) {
+    lam_sae_export to = export_of(run);
+    return to.folder ? lam_sae_export_check(run, &to, error) : LAM_OK;
+}
+
+static lam_code export_layer(const lam_profile_run *run, int64_t layer,
+                             lam_autoencoder_parameters parameters, lam_error *error) {
+    lam_sae_export to = export_of(run);
+    return to.folder ? lam_sae_export_layer(run, &to, layer, &parameters, error) : LAM_OK;
+}
+
 typedef struct sae_step { // what the progress of a training needs
     const lam_tick *tick;
     int64_t rows, batch, epochs, told; // told: epochs said to be done
@@ -273,6 +297,7 @@ static lam_code train_standard(const lam_profile_run *run, int64_t layer, const 
     lam_autoencoder_progress progress = {tell_step, &step};
     LAM_TRY(lam_autoencoder_train(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer,
                                   &progress, &outcome->curves, error));
+    LAM_TRY(export_layer(run, layer, lam_autoencoder_get(autoencoder), error));
     LAM_TRY(
         lam_autoencoder_measure(autoencoder, rows->row, rows->count, &outcome->measures, error));
     return lam_autoencoder_reconstruct(autoencoder, rows->row,
@@ -306,6 +331,7 @@ static lam_code train_published(const lam_profile_run *run, int64_t layer, const
     lam_autoencoder_progress progress = {tell_epoch, &step};
     LAM_TRY(
         lam_published_train(published, rows->row, rows->count, &progress, &outcome->curves, error));
+    LAM_TRY(export_layer(run, layer, lam_published_get(published), error));
     LAM_TRY(lam_published_measure(published, rows->row, rows->count, &outcome->measures, error));
     return lam_published_reconstruct(published, rows->row, sae_splice_rows(run, rows, o->splice),
                                      rows->row, error);
@@ -386,6 +412,7 @@ const lam_profile lam_profile_sae = {
     .begin = begin,
     .see = see,
     .finish = finish,
+    .check_export = check_export,
     .units = units,
     .unit = "rows",
     .intervene = intervene,

@@ -40,11 +40,12 @@ static const char *name_of(const char *path, bool file, size_t *length) {
     return path + begin;
 }
 
-// The job's output with more at the end of its name: led.nc and "-gpt2" make led-gpt2.nc.
-static char *output_with(const sweep *s, const char *more) {
+// The job's output with more at the end of its name: led.nc, "-" and "gpt2" make led-gpt2.nc.
+static char *output_with(const sweep *s, const char *joint, const char *more) {
     const char *output = s->job->globals.output, *dot = strrchr(output, '.');
     size_t stem = dot && !strchr(dot, '/') ? (size_t)(dot - output) : strlen(output);
-    return lam_arena_format(s->arena, s->error, "%.*s%s%s", (int)stem, output, more, output + stem);
+    return lam_arena_format(s->arena, s->error, "%.*s%s%s%s", (int)stem, output, joint, more,
+                            output + stem);
 }
 
 static lam_code name_run(const sweep *s, lam_sweep_run *run) {
@@ -53,10 +54,9 @@ static lam_code name_run(const sweep *s, lam_sweep_run *run) {
     if (run->text) text = name_of(run->text, true, &text_length);
     if (s->job->globals.model.count < 2) model_length = 0;
     if (s->job->globals.input.text.count < 2) text_length = 0;
-    const char *more =
-        lam_arena_format(s->arena, s->error, "%s%.*s%s%.*s", model_length ? "-" : "",
-                         (int)model_length, model, text_length ? "-" : "", (int)text_length, text);
-    run->output = more ? output_with(s, more) : NULL;
+    run->name = lam_arena_format(s->arena, s->error, "%.*s%s%.*s", (int)model_length, model,
+                                 model_length && text_length ? "-" : "", (int)text_length, text);
+    run->output = run->name ? output_with(s, *run->name ? "-" : "", run->name) : NULL;
     return run->output ? LAM_OK : LAM_MEMORY;
 }
 
@@ -109,7 +109,7 @@ static lam_code plan(sweep *s) {
         LAM_TRY(name_run(s, &s->run[i]));
         LAM_TRY(check_name(s, &s->run[i]));
     }
-    s->summary = output_with(s, ".summary");
+    s->summary = output_with(s, ".", "summary");
     return s->summary ? LAM_OK : LAM_MEMORY;
 }
 
@@ -165,7 +165,8 @@ static lam_code run_one(sweep *s, lam_sweep_run *run, lam_code *first) {
                                .job = &one,
                                .command = s->command,
                                .model = run->model,
-                               .output = run->output};
+                               .output = run->output,
+                               .name = run->name};
     double began = MPI_Wtime();
     lam_code code = lam_run(&request, s->error);
     run->seconds = MPI_Wtime() - began;

@@ -332,3 +332,14 @@ lam_code lam_published_measure(lam_published *p, const float *rows, int64_t coun
     }
     return lam_measure(&fit, rows, count, width, p->latent_values, latents, measures, error);
 }
+
+lam_autoencoder_parameters lam_published_get(const lam_published *published) {
+    const lam_published_options *o = &published->options;
+    return (lam_autoencoder_parameters){.kind = LAM_AUTOENCODER_TOPK,
+                                        .width = o->width,
+                                        .latents = o->latents,
+                                        .stride = o->width,
+                                        .k = o->kept,
+                                        .encoder = published->weight.value,
+                                        .decoder = published->weight.value};
+}

@@ -76,4 +76,9 @@ LAM_CHECKED lam_code lam_published_measure(lam_published *published, const float
                                            int64_t count, lam_autoencoder_measures *measures,
                                            lam_error *error);
 
+// As the field's topk: W_enc and W_dec the one weight, no biases. The k largest of relu(W x) and
+// relu of the k largest of W x differ only where values tie for the k-th place, which all stay here
+// (lam_autoencoder_parameters). The arrays hold until the next step.
+lam_autoencoder_parameters lam_published_get(const lam_published *published);
+
 #endif
