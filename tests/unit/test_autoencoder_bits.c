@@ -26,6 +26,16 @@ static lam_autoencoder_options options_of(void) {
     return options;
 }
 
+// Every kind, each with options that the others leave alone.
+static lam_autoencoder_options options_of_kind(int kind) {
+    lam_autoencoder_options options = options_of();
+    options.kind = (lam_autoencoder_kind)kind;
+    options.k = 20, options.dead_after = BATCH, options.bandwidth = 0.05;
+    options.warmup = 0.3, options.decay = 0.5, options.resample = 1;
+    options.unit_decoder = kind % 2 == 0;
+    return options;
+}
+
 static void make_room(outcome *all) {
     *all = (outcome){.weights = calloc(1, sizeof(weights))};
 }
@@ -49,11 +59,11 @@ static bool equal(const outcome *a, const outcome *b) {
 }
 
 // Trains as a rank of team and puts its part into all.
-static void run(const lam_team *team, const float *rows, const lam_autoencoder_progress *progress,
-                outcome *all) {
+static void run(const lam_team *team, const lam_autoencoder_options *with, const float *rows,
+                const lam_autoencoder_progress *progress, outcome *all) {
     lam_arena arena = {0};
     lam_error error;
-    const lam_autoencoder_options options = options_of();
+    const lam_autoencoder_options options = *with;
     lam_autoencoder *a;
     succeed(lam_autoencoder_create(&a, &options, team, &arena, &error), &error);
     assert_int_equal(arena.used, lam_autoencoder_bytes(&options, team, omp_get_max_threads()));
@@ -71,12 +81,13 @@ static void run(const lam_team *team, const float *rows, const lam_autoencoder_p
     lam_arena_destroy(&arena);
 }
 
-static outcome run_alone(const float *rows, int threads, const lam_autoencoder_progress *progress) {
+static outcome run_alone(const lam_autoencoder_options *options, const float *rows, int threads,
+                         const lam_autoencoder_progress *progress) {
     outcome all;
     make_room(&all);
     const int before = omp_get_max_threads();
     omp_set_num_threads(threads);
-    run(&lam_team_alone, rows, progress, &all);
+    run(&lam_team_alone, options, rows, progress, &all);
     omp_set_num_threads(before);
     return all;
 }
@@ -92,10 +103,11 @@ static void check_sense(const outcome *all) {
 static void test_threads(void **state) {
     (void)state;
     float *rows = make_rows(ROWS, WIDTH, 1);
-    outcome one = run_alone(rows, 1, NULL);
+    const lam_autoencoder_options options = options_of();
+    outcome one = run_alone(&options, rows, 1, NULL);
     check_sense(&one);
     for (int threads = 2; threads <= 5; threads++) {
-        outcome more = run_alone(rows, threads, NULL);
+        outcome more = run_alone(&options, rows, threads, NULL);
         assert_true(equal(&one, &more));
         free(more.weights);
     }
@@ -114,7 +126,9 @@ static void test_stops_and_goes_on(void **state) {
     float *rows = make_rows(ROWS, WIDTH, 1);
     int calls = 0;
     lam_autoencoder_progress progress = {stop_always, &calls};
-    outcome whole = run_alone(rows, 2, NULL), pieces = run_alone(rows, 2, &progress);
+    const lam_autoencoder_options options = options_of();
+    outcome whole = run_alone(&options, rows, 2, NULL);
+    outcome pieces = run_alone(&options, rows, 2, &progress);
     assert_int_equal(calls, EPOCHS * 3);
     assert_true(equal(&whole, &pieces));
     free(whole.weights);
@@ -151,6 +165,7 @@ static void test_seed_and_layer_matter(void **state) {
 typedef struct crew {
     int ranks;
     bool differ;
+    const lam_autoencoder_options *options;
     pthread_barrier_t barrier;
     struct rank *rank;
 } crew;
@@ -270,16 +285,17 @@ static void *run_rank(void *argument) {
     omp_set_num_threads(1);
     outcome mine;
     make_room(&mine);
-    run(&team, r->rows, NULL, &mine);
+    run(&team, r->crew->options, r->rows, NULL, &mine);
     join(r, &mine);
     free(mine.weights);
     return NULL;
 }
 
-static void check_crew(int ranks, const float *rows, const outcome *alone) {
+static void check_crew(int ranks, const lam_autoencoder_options *options, const float *rows,
+                       const outcome *alone) {
     outcome all;
     make_room(&all);
-    crew c = {.ranks = ranks, .rank = calloc((size_t)ranks, sizeof(rank))};
+    crew c = {.ranks = ranks, .options = options, .rank = calloc((size_t)ranks, sizeof(rank))};
     pthread_barrier_init(&c.barrier, NULL, (unsigned)ranks);
     for (int i = 0; i < ranks; i++) {
         c.rank[i] = (rank){.crew = &c, .number = i, .rows = rows, .all = &all};
@@ -301,10 +317,33 @@ static void check_crew(int ranks, const float *rows, const outcome *alone) {
 static void test_ranks(void **state) {
     (void)state;
     float *rows = make_rows(ROWS, WIDTH, 1);
-    outcome alone = run_alone(rows, 2, NULL);
+    const lam_autoencoder_options options = options_of();
+    outcome alone = run_alone(&options, rows, 2, NULL);
     static const int ranks[] = {1, 2, 3, 5, 9};
-    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) check_crew(ranks[i], rows, &alone);
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
+        check_crew(ranks[i], &options, rows, &alone);
     free(alone.weights);
+    free(rows);
+}
+
+// The kinds and their options: threads, ranks, and a training in pieces.
+static void test_kinds(void **state) {
+    (void)state;
+    float *rows = make_rows(ROWS, WIDTH, 1);
+    for (int kind = LAM_AUTOENCODER_RELU; kind <= LAM_AUTOENCODER_GATED; kind++) {
+        const lam_autoencoder_options options = options_of_kind(kind);
+        print_message("kind %d\n", kind);
+        int calls = 0;
+        lam_autoencoder_progress progress = {stop_always, &calls};
+        outcome one = run_alone(&options, rows, 1, NULL);
+        outcome more = run_alone(&options, rows, 3, &progress);
+        assert_true(isfinite(one.curves.values[0][1]) && one.measures.density > 0);
+        assert_int_equal(one.measures.flags, 0);
+        assert_true(equal(&one, &more));
+        check_crew(3, &options, rows, &one);
+        free(one.weights);
+        free(more.weights);
+    }
     free(rows);
 }
 
@@ -335,6 +374,7 @@ int main(void) {
         cmocka_unit_test(test_stops_and_goes_on),
         cmocka_unit_test(test_seed_and_layer_matter),
         cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,6 +319,18 @@ static void test_options(void **state) {
     o.l1 = -1, refuse(o, "sae.l1 is -1"), o = options_of();
     o.l1 = NAN, refuse(o, "sae.l1"), o = options_of();
     o.l1 = INFINITY, refuse(o, "sae.l1"), o = options_of();
+    o.warmup = -0.1, refuse(o, "sae.warmup"), o = options_of();
+    o.decay = NAN, refuse(o, "sae.decay"), o = options_of();
+    o.warmup = 0.7, o.decay = 0.4, refuse(o, "together"), o = options_of();
+    o.resample = -1, refuse(o, "sae.resample"), o = options_of();
+    o.kind = LAM_AUTOENCODER_TOPK, o.k = 0, refuse(o, "sae.k is 0"), o = options_of();
+    o.kind = LAM_AUTOENCODER_BATCHTOPK, o.k = 71, refuse(o, "sae.k is 71"), o = options_of();
+    o.kind = LAM_AUTOENCODER_TOPK, o.aux_coefficient = -1, refuse(o, "sae.aux_coefficient");
+    o = options_of();
+    o.kind = LAM_AUTOENCODER_TOPK, o.dead_after = 0, refuse(o, "sae.dead_after"), o = options_of();
+    o.kind = LAM_AUTOENCODER_JUMPRELU, o.l0 = NAN, refuse(o, "sae.l0"), o = options_of();
+    o.kind = LAM_AUTOENCODER_JUMPRELU, o.bandwidth = 0, refuse(o, "sae.bandwidth");
+    o = options_of();
     o.adam.learning_rate = -1, refuse(o, "rate"), o = options_of();
     o.adam.learning_rate = NAN, refuse(o, "rate"), o = options_of();
     o.adam.beta1 = 1, refuse(o, "betas"), o = options_of();
