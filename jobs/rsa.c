@@ -8,6 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+// Of a result, as most readers load a variable whole.
+#define MOST_SIMILARITY_BYTES 2e9
+
 static const char *const distance_choices[] = {"cosine", "correlation", "euclidean", NULL};
 static const char *const site_choices[] = {"qkv",     "attn_out",  "mlp_fc",     "mlp_act",
                                            "mlp_out", "resid_pre", "resid_post", NULL};
@@ -37,7 +40,8 @@ static const lam_option options[] = {
     {"bootstraps", LAM_OPTION_INTEGER, offsetof(rsa_options, bootstraps), "auto", 0, 1e6, NULL,
      "resamples of the words for 95% intervals, 0: none; auto: as for permutations"},
     {"similarity", LAM_OPTION_BOOL, offsetof(rsa_options, similarity), "false", 0, 0, NULL,
-     "store the similarity of every two words"},
+     "store the similarity of every two words: 4 bytes each, in every layer and component, 2 GB at "
+     "most"},
     {NULL},
 };
 
@@ -157,9 +161,24 @@ static int component_count(const lam_profile_run *run) {
     return site_of(run) == LAM_SITE_QKV ? LAM_RSA_COMPONENTS : 1;
 }
 
+static lam_code check_similarity(const lam_profile_run *run, lam_error *error) {
+    const rsa_options *o = run->options;
+    const double words = (double)lam_rsa_word_count(o);
+    const double bytes =
+        words * words * component_count(run) * (double)run->model->layers * sizeof(float);
+    if (!o->similarity || bytes <= MOST_SIMILARITY_BYTES) return LAM_OK;
+    return lam_fail(error, LAM_USAGE,
+                    "rsa.similarity: %.0f x %.0f words in %lld layers and %d component%s are %.3g "
+                    "GB, more than the %.3g GB that are stored at most: leave it out, or take "
+                    "fewer words",
+                    words, words, (long long)run->model->layers, component_count(run),
+                    component_count(run) == 1 ? "" : "s", bytes / 1e9, MOST_SIMILARITY_BYTES / 1e9);
+}
+
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
     rsa_options *o = run->options;
     LAM_TRY(lam_rsa_check_words(o, error));
+    LAM_TRY(check_similarity(run, error));
     const int64_t resamples = lam_rsa_word_count(o) > LAM_RSA_MANY_WORDS ? 0 : 1000;
     if (o->permutations == LAM_AUTO_INTEGER) o->permutations = resamples;
     if (o->bootstraps == LAM_AUTO_INTEGER) o->bootstraps = resamples;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-static bool is_space(int32_t code) {
+bool lam_is_space(int32_t code) {
     // The separators of ASCII are white space to Python, but not to Unicode.
     return (code >= 0x1C && code <= 0x1F) || lam_character_of(code) == LAM_SPACE;
 }
@@ -19,7 +19,7 @@ static void find_text(const char *text, size_t bytes, size_t *first, size_t *end
         utf8proc_ssize_t length =
             utf8proc_iterate((const uint8_t *)text + at, (utf8proc_ssize_t)left, &code);
         step = length > 0 ? (size_t)length : 1;
-        if (length > 0 && is_space(code)) continue;
+        if (length > 0 && lam_is_space(code)) continue;
         if (*first == bytes) *first = at;
         *end = at + step;
     }

@@ -6,7 +6,11 @@
 #include "arena.h"
 #include "tokenizer.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+// Whether Python's str.strip takes the character away.
+bool lam_is_space(int32_t code);
 
 // Leaves out the white space (Python's str.strip) before and after the text that token [count]
 // stand for: *stripped [*stripped_count] are those of token in between where the text can be cut

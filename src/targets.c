@@ -1,6 +1,6 @@
 #include "targets.h"
 
-#include "pretokenizer.h"
+#include "strip.h"
 #include "utf8.h"
 #include "wording.h"
 
@@ -15,11 +15,6 @@ enum {
     DOT_ABOVE = 0x307,
     REPLACEMENT = 0xFFFD
 };
-
-static bool is_space(int32_t code) {
-    // The separators of ASCII are white space to Python, but not to Unicode.
-    return (code >= 0x1C && code <= 0x1F) || lam_character_of(code) == LAM_SPACE;
-}
 
 static bool is_cased(int32_t code) {
     utf8proc_category_t is = utf8proc_category(code);
@@ -70,8 +65,8 @@ char *lam_target_word(const char *text, size_t bytes, bool strip, lam_arena *are
     for (size_t at = 0; at < length; count++)
         at += (size_t)utf8proc_iterate((const uint8_t *)whole + at, (utf8proc_ssize_t)(length - at),
                                        &code[count]);
-    while (strip && first < count && is_space(code[first])) first++;
-    while (strip && count > first && is_space(code[count - 1])) count--;
+    while (strip && first < count && lam_is_space(code[first])) first++;
+    while (strip && count > first && lam_is_space(code[count - 1])) count--;
     return lower(code + first, count - first, arena, error);
 }
 

@@ -26,13 +26,17 @@ same_everywhere() {
     done
 }
 
-everywhere="2x1 3x1 5x1 13x1 1x2 2x2"
-same_everywhere "standard" "$everywhere" "$demo/demo.yaml" --set sae.epochs=3
+# Of the demo's job what takes least time, with a ragged last batch.
+fast=(--set sequences=7 --set sae.epochs=2 --set sae.latents=200 --set tuning.before=20)
+everywhere="1x2 2x1 2x2 3x1 3x2 13x1"
+same_everywhere "standard" "$everywhere" "$demo/demo.yaml" "${fast[@]}"
 standard=$first
+same "standard: every profile is in it" "attention heads rsa sae tuning/mlp_fc tuning/qkv" \
+    "$("$LAMINAR" info --json result.nc | sed -n 's/^      "name": "\(.*\)",$/\1/p' | sort | xargs)"
 same_everywhere "published" "$everywhere" "$demo/demo.yaml" --set mode=published --set html=auto \
-    --set sae.epochs=1
+    "${fast[@]}"
 differ "the modes differ" "$standard" "$first"
-sweep "another seed" 2x1 "$demo/demo.yaml" --set sae.epochs=3 --set seed=2
+sweep "another seed" 2x1 "$demo/demo.yaml" "${fast[@]}" --set seed=2
 differ "seeds differ" "$standard" "$result"
 
 tiny_model model gpt_neox:3x64x4:4096:128
@@ -46,3 +50,19 @@ sweep "gpt_neox, another seed" 2x1 job.yaml --set length=100 --set sae.epochs=2 
 differ "gpt_neox, seeds differ" "$neox" "$result"
 same_everywhere "gpt_neox, published" "2x1 4x1" job.yaml --set mode=published --set sae.splice=3
 differ "gpt_neox, the modes differ" "$neox" "$first"
+
+# The other profiles of the other family.
+cat >all.yaml <<'END'
+model: model
+text: text.txt
+sequences: 4
+length: 100
+attention: {}
+heads: {}
+rsa: {permutations: 30, bootstraps: 30}
+sae: {epochs: 1, latents: 16}
+tuning: {sites: [qkv, mlp_fc]}
+END
+for mode in standard published; do
+    same_everywhere "gpt_neox, all profiles, $mode" "1x2 2x1 2x2 3x1 3x2" all.yaml --set mode=$mode
+done

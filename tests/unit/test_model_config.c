@@ -9,7 +9,8 @@
 #include <cmocka.h>
 
 #include "safetensors_fixture.h"
-#include "folder_fixture.h"
+
+#include "folder_fixture.h" // its global is a parameter's name above
 
 static lam_code read_text(const char *text, lam_model_config *config, lam_error *error) {
     const char *path = in_folder(folder, "config.json");

@@ -13,7 +13,8 @@
 #include <cmocka.h>
 
 #include "safetensors_fixture.h"
-#include "folder_fixture.h"
+
+#include "folder_fixture.h" // its global is a parameter's name above
 
 static lam_code open_and_close(const char *path, lam_error *error) {
     lam_safetensors *file;
