@@ -108,8 +108,10 @@ static void gather_threshold(lam_autoencoder *a, int64_t count, int64_t j) {
         slope += found[0];
         near += found[1];
     }
+    // A threshold beyond all numbers has nothing near it, and stays.
     w->gradient[a->own_latents + j] =
-        (float)(-threshold / a->options.bandwidth * (threshold * slope + price * near));
+        near > 0 ? (float)(-threshold / a->options.bandwidth * (threshold * slope + price * near))
+                 : 0;
 }
 
 void lam_autoencoder_gather_slopes(lam_autoencoder *a, int64_t count) {

@@ -174,6 +174,7 @@ static void test_jumprelu(void **state) {
     options.bandwidth = 0.5, options.l0 = 0.1, options.adam.learning_rate = 0.05;
     begin(&s, &options);
     for (int64_t j = 0; j < LATENTS; j++) s.a->log_threshold.value[j] = logf(0.3f);
+    s.a->log_threshold.value[5] = 200; // more than a float holds
     lam_autoencoder_set_threshold(s.a);
     train(&s);
     encode(&s);
@@ -185,6 +186,7 @@ static void test_jumprelu(void **state) {
         dropped += all[i] != 0 && s.z[i] == 0;
     }
     for (int64_t j = 0; j < LATENTS; j++) moved += p.threshold[j] > 0.3f;
+    assert_true(isinf(p.threshold[5]) && s.a->log_threshold.value[5] == 200);
     assert_true(dropped > 0 && moved > LATENTS / 2); // the price of active latents raises them
     free(all);
     end(&s);
