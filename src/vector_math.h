@@ -15,7 +15,7 @@ static inline float lam_exp_clamped(float x, float highest) {
     const float shift =
         12582912.0f; // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
     float shifted = x * 1.44269504f + shift;
-    int32_t bits;
+    uint32_t bits; // unsigned, as those of a NaN may be any
     memcpy(&bits, &shifted, sizeof bits);
     float n = shifted - shift;
     // ln 2 in two parts: the remainder keeps its low bits
@@ -28,7 +28,7 @@ static inline float lam_exp_clamped(float x, float highest) {
     p = p * f + 2.40226474e-1f;
     p = p * f + 6.93147199e-1f;
     p = p * f + 1.0f;
-    int32_t power = (bits - 0x4B400000 + 127) << 23;
+    uint32_t power = (bits - 0x4B400000u + 127u) << 23;
     float scale;
     memcpy(&scale, &power, sizeof scale);
     return p * scale;
