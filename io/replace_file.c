@@ -176,6 +176,25 @@ lam_code lam_replace_file(const char *path, const void *data, size_t bytes, lam_
     return code;
 }
 
+static lam_code replace_by(output *to, const char *from, lam_error *error) {
+    LAM_TRY(resolve(to, to->given, error));
+    to->descriptor = open(from, O_WRONLY | O_CLOEXEC);
+    struct stat status = {0};
+    int number = to->descriptor < 0 || fstat(to->descriptor, &status) != 0 ? errno : 0;
+    if (!number) number = sync_whole(to->descriptor);
+    if (!number) number = close_temporary(to);
+    if (!number && rename(from, to->path) != 0) number = errno;
+    if (!number) number = sync_folder(to->folder);
+    return number ? fail(to, number, (size_t)status.st_size, error) : LAM_OK;
+}
+
+lam_code lam_replace_by(const char *path, const char *file, lam_error *error) {
+    output to = {.given = path, .descriptor = -1};
+    lam_code code = replace_by(&to, file, error);
+    discard(&to);
+    return code;
+}
+
 lam_code lam_replace_check(const char *path, lam_error *error) {
     output file;
     lam_code code = begin(&file, path, error);

@@ -15,6 +15,10 @@
 LAM_CHECKED lam_code lam_replace_file(const char *path, const void *data, size_t bytes,
                                       lam_error *error);
 
+// The same for a file that is there already, under another name on the same file system: syncs it,
+// renames it to path and syncs the folder. On a failure before the rename it stays where it is.
+LAM_CHECKED lam_code lam_replace_by(const char *path, const char *file, lam_error *error);
+
 // Whether lam_replace_file could write path now, tried with an empty temporary file: for before
 // hours of work. Errors as above.
 LAM_CHECKED lam_code lam_replace_check(const char *path, lam_error *error);

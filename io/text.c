@@ -103,10 +103,11 @@ lam_code lam_text_read(const char *path, lam_html_mode mode, lam_text *text, lam
     *text = (lam_text){0};
     text_kind kind = kind_of(path);
     if (kind == OTHER)
-        return lam_fail(error, LAM_INPUT,
-                        "%s: its name says no kind of text that is read here: .txt, .html or .htm "
-                        "(or .npy, a token shard of laminar tokenize)",
-                        path);
+        return lam_fail(
+            error, LAM_INPUT,
+            "%s: its name says no kind of text that is read here: .txt, .html or .htm "
+            "(or .npy, a token shard of laminar tokenize, or .yaml, a manifest of laminar fetch)",
+            path);
     char *data = NULL;
     size_t bytes = 0;
     lam_code code = read_file(path, &data, &bytes, error);

@@ -10,6 +10,7 @@
 
 // One rank each; MPI is not started.
 LAM_CHECKED lam_code lam_command_compare(int argc, const char *const *argv, lam_error *error);
+LAM_CHECKED lam_code lam_command_fetch(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_info(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_tokenize(int argc, const char *const *argv, lam_error *error);

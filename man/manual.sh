@@ -39,6 +39,18 @@ cat <<'END'
 .TP
 .B OMP_NUM_THREADS
 Threads of each rank, where the job does not say.
+.TP
+.B LAMINAR_CACHE
+The folder of what was fetched; else laminar in XDG_CACHE_HOME or ~/.cache.
+.TP
+.BR LAMINAR_CONTACT ", " LAMINAR_WIKI ", " HF_ENDPOINT
+Of laminar fetch: where you can be reached, the wiki and the model hub, where the options do not say.
+.TP
+.B HF_TOKEN
+Of laminar fetch: the token for the model hub, sent to its host alone.
+.TP
+.BR http_proxy ", " https_proxy ", " no_proxy ", " CURL_CA_BUNDLE
+Of laminar fetch: proxies, and a file of certificates to trust.
 .SH SEE ALSO
 .BR mpirun (1),
 .BR ncdump (1)

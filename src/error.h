@@ -9,7 +9,7 @@
     X(LAM_INTERNAL, 1, "a fault in laminar itself")                                                \
     X(LAM_USAGE, 2, "a wrong command line or job file")                                            \
     X(LAM_INPUT, 3, "an unusable model, tokenizer or text")                                        \
-    X(LAM_IO, 4, "a file or folder that cannot be read or written")                                \
+    X(LAM_IO, 4, "a file, folder or server that cannot be read or written")                        \
     X(LAM_MEMORY, 5, "not enough memory")                                                          \
     X(LAM_NUMERIC, 6, "values that are not finite")                                                \
     X(LAM_PEER, 7, "another rank failed or cannot be reached")                                     \

@@ -13,6 +13,7 @@ typedef struct lam_simple_command {
 } lam_simple_command;
 
 static const lam_simple_command simple_commands[] = {
+    {"fetch", "get pages, texts and models from the network, for later runs", lam_command_fetch},
     {"info", "say what a checkpoint folder, a token file or a result holds", lam_command_info},
     {"compare", "say where the values of two results differ", lam_command_compare},
     {"tokenize", "turn a text into a file of tokens, or show its pieces", lam_command_tokenize},
