@@ -73,7 +73,7 @@ static const char *join_texts(const lam_texts *texts, bool digests, lam_arena *a
     char *all = lam_arena_text(arena, "", 0, error);
     for (size_t i = 0; all && i < texts->count; i++)
         all = lam_arena_format(arena, error, "%s%s%s", all, i ? "; " : "",
-                               digests ? texts->item[i].text_sha256 : texts->item[i].path);
+                               digests ? texts->item[i].text_sha256 : texts->item[i].source);
     return all;
 }
 

@@ -1,5 +1,6 @@
 #include "jobs/texts.h"
 
+#include "io/corpus.h"
 #include "io/text.h"
 #include "io/tokenizer_file.h"
 #include "io/tokens.h"
@@ -36,23 +37,92 @@ lam_code lam_texts_tokenizer(lam_texts *texts, const char *model, const lam_mode
     return LAM_OK;
 }
 
-static lam_code read_text(lam_texts *texts, const char *model, const lam_input *input,
-                          const lam_model_config *config, lam_text_tokens *item, lam_error *error) {
-    const char *path = item->path;
-    bool page = ends_with(path, ".html") || ends_with(path, ".htm");
-    bool clip = input->html == LAM_JOB_HTML_CLIP;
+static bool is_page(const char *path) {
+    return ends_with(path, ".html") || ends_with(path, ".htm");
+}
+
+static lam_html_mode html_mode(bool clip) {
+    return clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE;
+}
+
+// Reads a text and appends its tokens. sha256: of the file as stored.
+static lam_code add_text(lam_texts *texts, const char *model, const char *path, bool clip,
+                         const lam_model_config *config, lam_ids *ids, char sha256[LAM_SHA256_TEXT],
+                         lam_error *error) {
     lam_text text;
-    LAM_TRY(lam_text_read(path, clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE, &text, error));
-    item->html_mode = !page ? "none" : clip ? "clip" : "article";
-    memcpy(item->text_sha256, text.sha256, sizeof item->text_sha256);
+    LAM_TRY(lam_text_read(path, html_mode(clip), &text, error));
+    memcpy(sha256, text.sha256, LAM_SHA256_TEXT);
     if (text.replaced)
         lam_log(LAM_NORMAL, "warning: %s: %zu places are not UTF-8 and are read as U+FFFD", path,
                 text.replaced);
-    lam_ids ids = {0};
     lam_code code = lam_texts_tokenizer(texts, model, config, error);
     if (code == LAM_OK)
-        code = lam_tokenizer_encode(texts->tokenizer, text.data, text.bytes, &ids, error);
+        code = lam_tokenizer_encode(texts->tokenizer, text.data, text.bytes, ids, error);
     lam_text_destroy(&text);
+    return code;
+}
+
+static lam_code read_text(lam_texts *texts, const char *model, bool clip,
+                          const lam_model_config *config, lam_text_tokens *item, lam_ids *ids,
+                          lam_error *error) {
+    item->html_mode = !is_page(item->path) ? "none" : clip ? "clip" : "article";
+    return add_text(texts, model, item->path, clip, config, ids, item->text_sha256, error);
+}
+
+// "corpus.yaml: URL; URL; ...". A long list is cut: the digest stands for all of it.
+static const char *sources_of(const char *path, const lam_corpus *corpus, lam_arena *arena,
+                              lam_error *error) {
+    enum { MOST_BYTES = 32 << 10 }; // what an attribute can hold in any netCDF-4 file
+    char *text = lam_arena_alloc(arena, MOST_BYTES + 64, 1, error);
+    if (!text) return NULL;
+    size_t used = (size_t)snprintf(text, MOST_BYTES, "%s: ", path), i = 0;
+    if (used >= MOST_BYTES) return path;
+    for (; i < corpus->count && used + strlen(corpus->entry[i].url) + 2 < MOST_BYTES; i++)
+        used += (size_t)sprintf(text + used, "%s%s", i ? "; " : "", corpus->entry[i].url);
+    if (i < corpus->count) sprintf(text + used, "; and %zu more", corpus->count - i);
+    return text;
+}
+
+// The texts of a manifest, one behind the other. Its digest is that of its entries' digests, a line
+// each: it does not depend on when and where to they were fetched.
+static lam_code read_corpus(lam_texts *texts, const char *model, bool clip,
+                            const lam_model_config *config, lam_text_tokens *item, lam_ids *ids,
+                            lam_error *error) {
+    lam_corpus corpus;
+    char *digests;
+    uint8_t digest[LAM_SHA256_BYTES];
+    item->html_mode = "none";
+    LAM_TRY(lam_corpus_read(item->path, &corpus, &texts->arena, error));
+    if (!corpus.count)
+        return lam_fail(error, LAM_INPUT, "%s: lists no text: add some by laminar fetch",
+                        item->path);
+    LAM_ALLOC(digests, &texts->arena, corpus.count * LAM_SHA256_TEXT, error);
+    for (size_t i = 0; i < corpus.count; i++) {
+        const char *path;
+        char *line = digests + i * LAM_SHA256_TEXT;
+        LAM_TRY(lam_corpus_locate(&corpus, &corpus.entry[i], &path, &texts->arena, error));
+        LAM_TRY(add_text(texts, model, path, clip, config, ids, line, error));
+        if (strcmp(line, corpus.entry[i].sha256) != 0)
+            return lam_fail(error, LAM_INPUT,
+                            "%s (%s) is not what was fetched: remove this file and fetch it again",
+                            path, corpus.entry[i].url);
+        if (is_page(path)) item->html_mode = clip ? "clip" : "article";
+        line[LAM_SHA256_TEXT - 1] = '\n';
+    }
+    LAM_TRY(lam_sha256_of(digests, corpus.count * LAM_SHA256_TEXT, digest, error));
+    lam_sha256_text(digest, item->text_sha256);
+    item->source = sources_of(item->path, &corpus, &texts->arena, error);
+    return item->source ? LAM_OK : LAM_MEMORY;
+}
+
+// A text, or the texts of a manifest.
+static lam_code tokenize(lam_texts *texts, const char *model, const lam_input *input,
+                         const lam_model_config *config, lam_text_tokens *item, lam_error *error) {
+    bool clip = input->html == LAM_JOB_HTML_CLIP;
+    lam_ids ids = {0};
+    lam_code code = lam_corpus_is(item->path)
+                        ? read_corpus(texts, model, clip, config, item, &ids, error)
+                        : read_text(texts, model, clip, config, item, &ids, error);
     if (code == LAM_OK) {
         item->count = (int64_t)ids.count;
         item->token = lam_arena_alloc(&texts->arena, ids.count, sizeof *item->token, error);
@@ -117,13 +187,31 @@ lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *inp
     if (texts->count == LAM_MAX_TEXTS)
         return lam_fail(error, LAM_USAGE, "more than %d texts in one job", LAM_MAX_TEXTS);
     lam_text_tokens *item = &texts->item[texts->count];
-    *item = (lam_text_tokens){.path = path, .html = input->html};
+    *item = (lam_text_tokens){.path = path, .source = path, .html = input->html};
     if (ends_with(path, ".npy"))
         LAM_TRY(read_tokens(texts, model, config, item, error));
     else
-        LAM_TRY(read_text(texts, model, input, config, item, error));
+        LAM_TRY(tokenize(texts, model, input, config, item, error));
     texts->count++;
     *text = item;
+    return LAM_OK;
+}
+
+static lam_code check_text(const char *path, bool clip, lam_error *error) {
+    lam_text text;
+    LAM_TRY(lam_text_read(path, html_mode(clip), &text, error));
+    lam_text_destroy(&text);
+    return LAM_OK;
+}
+
+static lam_code check_corpus(const char *path, bool clip, lam_arena *arena, lam_error *error) {
+    lam_corpus corpus;
+    LAM_TRY(lam_corpus_read(path, &corpus, arena, error));
+    for (size_t i = 0; i < corpus.count; i++) {
+        const char *file;
+        LAM_TRY(lam_corpus_locate(&corpus, &corpus.entry[i], &file, arena, error));
+        LAM_TRY(check_text(file, clip, error));
+    }
     return LAM_OK;
 }
 
@@ -138,10 +226,11 @@ lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error
     }
     bool clip = input->html == LAM_JOB_HTML_CLIP ||
                 (input->html == LAM_JOB_HTML_AUTO && mode == LAM_PUBLISHED);
-    lam_text text;
-    LAM_TRY(lam_text_read(path, clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE, &text, error));
-    lam_text_destroy(&text);
-    return LAM_OK;
+    if (!lam_corpus_is(path)) return check_text(path, clip, error);
+    lam_arena arena = {0};
+    lam_code code = check_corpus(path, clip, &arena, error);
+    lam_arena_destroy(&arena);
+    return code;
 }
 
 void lam_texts_destroy(lam_texts *texts) {

@@ -11,11 +11,13 @@
 
 typedef struct lam_text_tokens {
     const char *path;
+    const char *source;    // path, or of a manifest: path and the addresses in it
     int html;              // lam_job_html, as it was asked for
     const char *html_mode; // "clip", "article"; "none" where the text is no page
     uint32_t *token;
     int64_t count;
-    char text_sha256[LAM_SHA256_TEXT]; // of the file as stored
+    char text_sha256[LAM_SHA256_TEXT]; // of the file as stored; of a manifest: of its entries'
+                                       // digests
 } lam_text_tokens;
 
 enum { LAM_MAX_TEXTS = 16 };
@@ -28,10 +30,11 @@ typedef struct lam_texts {
     lam_arena arena;
 } lam_texts;
 
-// The tokens of an input's text, as the tokenizer in the model's folder has them, or of a token
-// file, which must have been made by that tokenizer. Owned by texts. Not collective. LAM_USAGE
+// The tokens of an input's text, as the tokenizer in the model's folder has them, of all texts of a
+// manifest (io/corpus.h), one behind the other, or of a token file, which must have been made by
+// that tokenizer. Nothing is asked of the network. Owned by texts. Not collective. LAM_USAGE
 // where no text is given; LAM_INPUT for a tokenizer that does not fit the model; and as
-// lam_text_read, lam_tokenizer_load, lam_tokens_open.
+// lam_text_read, lam_corpus_read, lam_corpus_locate, lam_tokenizer_load, lam_tokens_open.
 LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
                                    const lam_model_config *config, const lam_text_tokens **text,
                                    lam_error *error);
