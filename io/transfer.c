@@ -261,7 +261,7 @@ static void try_again(lam_transfer *t, const char *reason, int64_t asked, bool c
     }
     if (t->tries >= t->settings->tries) {
         give_up(t, LAM_IO, false,
-                "%s, %lld times: run the same command later; what has come is kept", reason,
+                "%s (tries: %lld): run the same command later; what has come is kept", reason,
                 (long long)t->tries);
         return;
     }

@@ -136,31 +136,34 @@ static lam_code set_up(const fetch_options *options, fetch_kind kind, lam_fetch 
     return lam_cache_open(fetch->cache, error);
 }
 
-// Makes (or turns) the link path to a folder; what is no link is left alone.
+// Makes (or turns) the link path to a folder; what is no link is left alone. folder NULL: only sees
+// whether that could be done.
 static lam_code make_link(const char *path, const char *folder, lam_arena *arena,
                           lam_error *error) {
     struct stat info;
     const char *fresh = lam_arena_format(arena, error, "%s.%ld.tmp", path, (long)getpid());
     if (!fresh) return LAM_MEMORY;
     if (lstat(path, &info) == 0 && !S_ISLNK(info.st_mode))
-        return lam_fail(error, LAM_IO,
-                        "%s is there and is no link: the model lies in %s; choose another -o", path,
-                        folder);
-    if (symlink(folder, fresh) == 0 && rename(fresh, path) == 0) return LAM_OK;
+        return lam_fail(error, LAM_IO, "%s is there and is no link: choose another -o", path);
+    bool made = symlink(folder ? folder : ".", fresh) == 0;
+    if (made && folder && rename(fresh, path) == 0) return LAM_OK;
     int number = errno;
     unlink(fresh);
-    return lam_fail(error, LAM_IO, "the link %s cannot be made: %s: the model lies in %s", path,
-                    strerror(number), folder);
+    if (made && !folder) return LAM_OK;
+    return lam_fail(error, LAM_IO,
+                    "the link %s cannot be made: %s: make its folder, or choose another -o", path,
+                    strerror(number));
 }
 
 static lam_code fetch_model(const lam_fetch *fetch, const fetch_options *options,
                             const lam_strings *names, lam_error *error) {
-    const char *folder;
+    const char *folder, *link = options->output;
     if (names->count != 1)
         return lam_fail(error, LAM_USAGE, "one model at a time: laminar fetch model NAME");
+    if (link) LAM_TRY(make_link(link, NULL, fetch->arena, error));
     LAM_TRY(lam_fetch_model(fetch, names->item[0], options->revision, &folder, error));
-    if (options->output) LAM_TRY(make_link(options->output, folder, fetch->arena, error));
-    puts(options->output ? options->output : folder);
+    if (link) LAM_TRY(make_link(link, folder, fetch->arena, error));
+    puts(link ? link : folder);
     return LAM_OK;
 }
 

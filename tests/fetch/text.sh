@@ -74,13 +74,13 @@ refused "busy: for a day" 4 "the server is busy .*wants no request for 86400 s: 
     text "$main/busy/99/503/86400/d.txt"
 same "busy: for a day: asked once" 1 "$(asked .)"
 forget
-refused "broken for good" 4 "status 500.*3 times: run the same command later" text "$main/broken/500/a.txt" --tries 3
+refused "broken for good" 4 "status 500.*tries: 3.: run the same command later" text "$main/broken/500/a.txt" --tries 3
 same "broken for good: asked three times" 3 "$(asked .)"
 SECONDS=0
-refused "slow drip" 4 "Operation too slow.*2 times" text "$main/drip/a.txt" --stall 1 --tries 2
+refused "slow drip" 4 "Operation too slow.*tries: 2" text "$main/drip/a.txt" --stall 1 --tries 2
 check "slow drip: given up in time" test "$SECONDS" -lt 20
 refused "a length that is never reached" 4 "run the same command later" text "$main/missinglast/a.txt" --tries 3
-refused "nobody there" 4 "connect.*2 times" text http://127.0.0.1:9/a.txt --tries 2
+refused "nobody there" 4 "connect.*tries: 2" text http://127.0.0.1:9/a.txt --tries 2
 gets "several, one of them missing, and the rest" text "$main/text/a.txt" -o kept.yaml
 expect_error "several, one missing" 3 "1 of 3 texts cannot be had .*nothere.txt: is not there .status 404." \
     "$LAMINAR" fetch text "$main/text/x.txt" "$main/nothere.txt" "$main/text/y.txt" -o some.yaml -q
