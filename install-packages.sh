@@ -5,7 +5,8 @@
 set -euo pipefail
 
 packages=(gcc libc6-dev make cmake pkgconf openmpi-bin libopenmpi-dev libdnnl-dev libnetcdf-dev
-          libcurl4-openssl-dev libxml2-dev libjansson-dev libyaml-dev libutf8proc-dev libssl-dev)
+          libcurl4-openssl-dev libxml2-dev libjansson-dev libyaml-dev libutf8proc-dev libssl-dev
+          libbz2-dev)
 tests=(libcmocka-dev clang-format-14 netcdf-bin python3 openssl)
 case ${1:-build} in
 build) ;;

@@ -19,6 +19,7 @@ typedef enum lam_random_purpose {
     LAM_RANDOM_RSA_WORDS,       // which words stand for all in layer_rsa
     LAM_RANDOM_TUNING_FOLDS,    // which rows of a class are held out together; step: the class
     LAM_RANDOM_SAE_RESAMPLE,    // the rows that dead latents start anew from; step: the epoch
+    LAM_RANDOM_DUMP_SAMPLE,     // which articles of a dump are taken; index: the page's id
 } lam_random_purpose;
 
 // One sequence of numbers. Values of different kinds (uniform, normal, below n) drawn from one key
