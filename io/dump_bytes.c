@@ -65,7 +65,7 @@ static lam_code refill(lam_dump_bytes *bytes, bool *end, lam_error *error) {
     bz_stream *unpacker = &bytes->unpacker;
     *end = false;
     if (unpacker->avail_in > 0) return LAM_OK;
-    size_t got;
+    size_t got = 0;
     LAM_TRY(read_file(bytes, bytes->buffer, sizeof bytes->buffer, &got, error));
     unpacker->next_in = bytes->buffer;
     unpacker->avail_in = (unsigned)got;

@@ -11,12 +11,13 @@
 
 enum { MOST_TEMPORARIES = 1000 };
 
-typedef struct output {
+typedef struct lam_replacement {
     const char *given; // as the user wrote it
     char *path;        // with a symbolic link resolved
     char *folder;      // of path
     char *temporary;   // in folder; NULL where there is none
     int descriptor;    // of the temporary, or -1
+    size_t bytes;      // written so far
 } output;
 
 // The reason and the remedy, for an errno.
@@ -156,22 +157,62 @@ static int close_temporary(output *file) {
     return closed != 0 && errno != EINTR ? errno : 0;
 }
 
-static lam_code write_output(output *file, const void *data, size_t bytes, lam_error *error) {
-    int number = write_all(file->descriptor, data, bytes);
-    if (!number) number = sync_whole(file->descriptor);
+static lam_code rename_output(output *file, lam_error *error) {
+    int number = sync_whole(file->descriptor);
     if (!number) number = close_temporary(file);
     if (!number && rename(file->temporary, file->path) != 0) number = errno;
-    if (number) return fail(file, number, bytes, error);
+    if (number) return fail(file, number, file->bytes, error);
     free(file->temporary);
     file->temporary = NULL;
     number = sync_folder(file->folder);
-    return number ? fail(file, number, bytes, error) : LAM_OK;
+    return number ? fail(file, number, file->bytes, error) : LAM_OK;
+}
+
+lam_code lam_replacement_open(const char *path, lam_replacement **file, lam_error *error) {
+    lam_replacement *made = calloc(1, sizeof *made);
+    if (!made) return lam_fail(error, LAM_MEMORY, "%s: no memory to write it", path);
+    lam_code code = begin(made, path, error);
+    if (code == LAM_OK)
+        *file = made;
+    else
+        lam_replacement_discard(made);
+    return code;
+}
+
+lam_code lam_replacement_write(lam_replacement *file, const void *data, size_t bytes,
+                               lam_error *error) {
+    file->bytes += bytes;
+    int number = write_all(file->descriptor, data, bytes);
+    return number ? fail(file, number, file->bytes, error) : LAM_OK;
+}
+
+lam_code lam_replacement_rewind(lam_replacement *file, lam_error *error) {
+    int number = lseek(file->descriptor, 0, SEEK_SET) < 0 ? errno : 0;
+    file->bytes = 0;
+    return number ? fail(file, number, 0, error) : LAM_OK;
+}
+
+const char *lam_replacement_temporary(const lam_replacement *file) {
+    return file->temporary;
+}
+
+lam_code lam_replacement_commit(lam_replacement *file, lam_error *error) {
+    lam_code code = rename_output(file, error);
+    lam_replacement_discard(file);
+    return code;
+}
+
+void lam_replacement_discard(lam_replacement *file) {
+    if (!file) return;
+    discard(file);
+    free(file);
 }
 
 lam_code lam_replace_file(const char *path, const void *data, size_t bytes, lam_error *error) {
     output file;
     lam_code code = begin(&file, path, error);
-    if (code == LAM_OK) code = write_output(&file, data, bytes, error);
+    if (code == LAM_OK) code = lam_replacement_write(&file, data, bytes, error);
+    if (code == LAM_OK) code = rename_output(&file, error);
     discard(&file);
     return code;
 }

@@ -23,4 +23,18 @@ LAM_CHECKED lam_code lam_replace_by(const char *path, const char *file, lam_erro
 // hours of work. Errors as above.
 LAM_CHECKED lam_code lam_replace_check(const char *path, lam_error *error);
 
+// The same for a file that is written piece by piece. path must outlive *file; errors as above.
+// Either commit or discard ends it (NULL is left alone).
+typedef struct lam_replacement lam_replacement;
+LAM_CHECKED lam_code lam_replacement_open(const char *path, lam_replacement **file,
+                                          lam_error *error);
+LAM_CHECKED lam_code lam_replacement_write(lam_replacement *file, const void *data, size_t bytes,
+                                           lam_error *error);
+// What is written next overwrites the beginning.
+LAM_CHECKED lam_code lam_replacement_rewind(lam_replacement *file, lam_error *error);
+// Where it lies until then, to be read; owned by file.
+const char *lam_replacement_temporary(const lam_replacement *file);
+LAM_CHECKED lam_code lam_replacement_commit(lam_replacement *file, lam_error *error);
+void lam_replacement_discard(lam_replacement *file);
+
 #endif

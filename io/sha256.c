@@ -1,7 +1,10 @@
 #include "io/sha256.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct lam_sha256 {
     EVP_MD_CTX *context;
@@ -38,6 +41,24 @@ lam_code lam_sha256_of(const void *data, size_t bytes, uint8_t digest[LAM_SHA256
     if (EVP_Digest(data, bytes, digest, NULL, EVP_sha256(), NULL) != 1)
         return lam_fail(error, LAM_MEMORY, "OpenSSL could not compute a SHA-256");
     return LAM_OK;
+}
+
+lam_code lam_sha256_of_file(const char *path, char text[LAM_SHA256_TEXT], lam_error *error) {
+    char piece[1 << 16];
+    uint8_t digest[LAM_SHA256_BYTES];
+    FILE *file = fopen(path, "rbe");
+    if (!file) return lam_fail(error, LAM_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    lam_sha256 *hash = lam_sha256_create();
+    size_t got = 0;
+    while (hash && (got = fread(piece, 1, sizeof piece, file)) > 0)
+        lam_sha256_update(hash, piece, got);
+    int number = ferror(file) ? errno : 0;
+    fclose(file);
+    if (!hash) return lam_fail(error, LAM_MEMORY, "OpenSSL could not compute a SHA-256");
+    lam_sha256_finish(hash, digest);
+    lam_sha256_text(digest, text);
+    return number ? lam_fail(error, LAM_IO, "%s: cannot be read: %s", path, strerror(number))
+                  : LAM_OK;
 }
 
 void lam_sha256_text(const uint8_t digest[LAM_SHA256_BYTES], char text[LAM_SHA256_TEXT]) {

@@ -22,6 +22,10 @@ void lam_sha256_destroy(lam_sha256 *hash);
 LAM_CHECKED lam_code lam_sha256_of(const void *data, size_t bytes, uint8_t digest[LAM_SHA256_BYTES],
                                    lam_error *error);
 
+// Of a file, in hexadecimal. LAM_IO, LAM_MEMORY.
+LAM_CHECKED lam_code lam_sha256_of_file(const char *path, char text[LAM_SHA256_TEXT],
+                                        lam_error *error);
+
 // Lower-case hexadecimal, ended by a NUL.
 void lam_sha256_text(const uint8_t digest[LAM_SHA256_BYTES], char text[LAM_SHA256_TEXT]);
 

@@ -157,9 +157,9 @@ static void hostile_npy(void **state) {
         {10, "{'Descr'", "no NumPy header that can be read"},
         {20, "'<i8'", "has numbers of type '<i8'"},
         {20, "'>u2'", "has numbers of type '>u2'"},
-        {20, "'<u4'", "8 bytes of token ids where its header speaks of 4 x 4"},
+        {20, "'<u4'", "8 bytes of numbers where its header speaks of 4 x 4"},
         {44, "True ", "does not hold one row"},
-        {60, "(9,), }", "8 bytes of token ids where its header speaks of 9 x 2"},
+        {60, "(9,), }", "8 bytes of numbers where its header speaks of 9 x 2"},
         {60, "(4,1),}", "does not hold one row"},
         {60, "(-4,),}", "does not hold one row"},
         {60, "4, },  ", "does not hold one row"},
@@ -185,7 +185,7 @@ static void hostile_npy(void **state) {
     }
     memcpy(changed, data, bytes);
     write_file(path, changed, bytes + 1);
-    assert_refused(path, LAM_INPUT, "9 bytes of token ids");
+    assert_refused(path, LAM_INPUT, "9 bytes of numbers");
     assert_int_equal(unlink(path), 0);
     assert_refused(path, LAM_IO, "cannot open");
     assert_int_equal(mkfifo(path, 0600), 0);
