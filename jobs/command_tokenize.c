@@ -3,6 +3,7 @@
 #include "io/tokens.h"
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
+#include "jobs/tokenize_dump.h"
 #include "lam_version.h"
 #include "src/log.h"
 
@@ -13,6 +14,8 @@ typedef struct lam_tokenize_options {
     const char *model;
     int html;
     bool pieces;
+    int64_t limit, sample, seed;
+    bool end_of_text;
 } lam_tokenize_options;
 
 static const char *const html_choices[] = {"article", "clip", NULL};
@@ -28,9 +31,22 @@ static const lam_option tokenize_options[] = {
     {NULL},
 };
 
+static const lam_option dump_options[] = {
+    {"limit", LAM_OPTION_INTEGER, offsetof(lam_tokenize_options, limit), "0", 0, 0x1p31, NULL,
+     "how many articles are read, the first ones; 0: all"},
+    {"sample", LAM_OPTION_INTEGER, offsetof(lam_tokenize_options, sample), "0", 0, 0x1p31, NULL,
+     "how many articles are drawn from all; 0: no draw"},
+    {"seed", LAM_OPTION_INTEGER, offsetof(lam_tokenize_options, seed), "1", 0, 0x1p63, NULL,
+     "what the draw follows from"},
+    {"end_of_text", LAM_OPTION_BOOL, offsetof(lam_tokenize_options, end_of_text), "no", 0, 0, NULL,
+     "put the token <|endoftext|> between articles"},
+    {NULL},
+};
+
 static const char *const examples[] = {
     "laminar tokenize page.html --model models/gpt2 -o page.npy",
     "laminar tokenize story.txt --model models/gpt2 --pieces",
+    "mpirun -n 4 laminar tokenize enwiki-pages-articles.xml.bz2 --model models/gpt2 -o en.npy",
     NULL,
 };
 
@@ -51,11 +67,13 @@ static void print_piece(const char *piece, size_t bytes) {
     }
 }
 
-static void print_pieces(const lam_tokenizer *tokenizer, const lam_ids *ids) {
-    for (size_t i = 0; i < ids->count; i++) {
+// first: the number of the first of them.
+static void print_pieces(const lam_tokenizer *tokenizer, const uint32_t *id, size_t count,
+                         size_t first) {
+    for (size_t i = 0; i < count; i++) {
         size_t bytes = 0;
-        const char *piece = lam_tokenizer_piece(tokenizer, ids->id[i], &bytes);
-        printf("%zu\t%u\t'", i, ids->id[i]);
+        const char *piece = lam_tokenizer_piece(tokenizer, id[i], &bytes);
+        printf("%zu\t%u\t'", first + i, id[i]);
         if (piece) print_piece(piece, bytes);
         puts("'");
     }
@@ -88,7 +106,8 @@ static lam_code tokenize(const char *source, const char *output,
                 text.replaced);
     lam_ids ids = {0};
     lam_code code = lam_tokenizer_encode(tokenizer, text.data, text.bytes, &ids, error);
-    if (code == LAM_OK && (options->pieces || !output)) print_pieces(tokenizer, &ids);
+    if (code == LAM_OK && (options->pieces || !output))
+        print_pieces(tokenizer, ids.id, ids.count, 0);
     if (code == LAM_OK && output)
         code = write_tokens(source, output, &text, tokenizer, &ids, options->html, error);
     lam_ids_destroy(&ids);
@@ -96,14 +115,46 @@ static lam_code tokenize(const char *source, const char *output,
     return code;
 }
 
-lam_code lam_command_tokenize(int argc, const char *const *argv, lam_error *error) {
+static lam_code run(const lam_arguments *arguments, const lam_tokenize_options *options,
+                    bool *speaks, lam_error *error) {
+    const char *source = arguments->operands.item[0], *output = arguments->output;
+    if (lam_dump_named(source)) {
+        const lam_tokenize_dump request = {
+            .source = source,
+            .output = output,
+            .model = options->model,
+            .choice = {options->limit, options->sample, (uint64_t)options->seed},
+            .end_of_text = options->end_of_text,
+            .print = options->pieces || !output ? print_pieces : NULL,
+            .log_level = (int)arguments->level};
+        return lam_tokenize_dump_run(&request, speaks, error);
+    }
+    if (options->limit || options->sample || options->end_of_text)
+        return lam_fail(error, LAM_USAGE,
+                        "%s is no dump (.xml, .bz2): limit, sample and end_of_text are for dumps",
+                        source);
+    lam_tokenizer *tokenizer;
+    lam_log_open(arguments->level, true);
+    LAM_TRY(lam_tokenizer_load(options->model, &tokenizer, error));
+    lam_code code = tokenize(source, output, options, tokenizer, error);
+    lam_tokenizer_destroy(tokenizer);
+    return code;
+}
+
+lam_code lam_command_tokenize(int argc, const char *const *argv, bool *speaks, lam_error *error) {
     lam_tokenize_options options = {0};
-    const lam_option_group groups[] = {{"Options", tokenize_options, &options}, {NULL, NULL, NULL}};
+    const lam_option_group groups[] = {
+        {"Options", tokenize_options, &options},
+        {"Dumps", dump_options, &options},
+        {NULL, NULL, NULL},
+    };
     const lam_command command = {
         .name = "tokenize",
         .operands = "TEXT --model DIR [-o FILE.npy] [options]",
-        .summary = "Turn a text (.txt, .html) into a file of token ids with its manifest; without "
-                   "-o, print the tokens with their pieces of the text.",
+        .summary = "Turn a text (.txt, .html, or a wiki's dump, .xml or .bz2) into a file of token "
+                   "ids with its manifest; without -o, print the tokens with their pieces of the "
+                   "text. Of a dump the text is that of its articles, one document each; under "
+                   "mpirun the ranks share them.",
         .fewest = 1,
         .most = 1,
         .groups = groups,
@@ -111,25 +162,19 @@ lam_code lam_command_tokenize(int argc, const char *const *argv, lam_error *erro
         .examples = examples};
     lam_arena arena = {0};
     lam_arguments arguments;
-    lam_tokenizer *tokenizer = NULL;
     lam_code code = lam_options_default(tokenize_options, &options, &arena, error);
+    if (code == LAM_OK) code = lam_options_default(dump_options, &options, &arena, error);
     if (code == LAM_OK) code = lam_arguments_parse(&command, argc, argv, &arguments, &arena, error);
-    if (code == LAM_OK && arguments.help)
+    if (code == LAM_OK && arguments.help) {
         lam_help_print(stdout, &command);
-    else if (code == LAM_OK && arguments.version)
+    } else if (code == LAM_OK && arguments.version) {
         puts("laminar " LAM_VERSION);
-    else if (code == LAM_OK) {
-        lam_log_open(arguments.level, true);
-        if (!options.model) {
-            lam_fail(error, LAM_USAGE, "the tokenizer's folder is missing: add --model DIR");
-            code = lam_usage_hint(&command, error);
-        }
-        if (code == LAM_OK) code = lam_tokenizer_load(options.model, &tokenizer, error);
-        if (code == LAM_OK)
-            code =
-                tokenize(arguments.operands.item[0], arguments.output, &options, tokenizer, error);
+    } else if (code == LAM_OK && !options.model) {
+        lam_fail(error, LAM_USAGE, "the tokenizer's folder is missing: add --model DIR");
+        code = lam_usage_hint(&command, error);
+    } else if (code == LAM_OK) {
+        code = run(&arguments, &options, speaks, error);
     }
-    lam_tokenizer_destroy(tokenizer);
     lam_arena_destroy(&arena);
     return code;
 }

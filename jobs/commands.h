@@ -13,7 +13,11 @@ LAM_CHECKED lam_code lam_command_compare(int argc, const char *const *argv, lam_
 LAM_CHECKED lam_code lam_command_fetch(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_info(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error);
-LAM_CHECKED lam_code lam_command_tokenize(int argc, const char *const *argv, lam_error *error);
+
+// One rank; with a dump, all ranks, MPI included from start to end: all return the same code.
+// *speaks: whether this rank prints the error.
+LAM_CHECKED lam_code lam_command_tokenize(int argc, const char *const *argv, bool *speaks,
+                                          lam_error *error);
 
 // Collective over all ranks, MPI included from start to end: all return the same code. profile
 // NULL: "laminar sweep JOB.yaml"; else "laminar PROFILE ...". *speaks: whether this rank prints the

@@ -10,15 +10,20 @@
 typedef struct lam_simple_command {
     const char *name, *summary;
     lam_code (*run)(int argc, const char *const *argv, lam_error *error);
+    // or, where ranks may work together; *speaks: whether this one prints the error
+    lam_code (*run_ranks)(int argc, const char *const *argv, bool *speaks, lam_error *error);
 } lam_simple_command;
 
 static const lam_simple_command simple_commands[] = {
-    {"fetch", "get pages, texts and models from the network, for later runs", lam_command_fetch},
-    {"info", "say what a checkpoint folder, a token file or a result holds", lam_command_info},
-    {"compare", "say where the values of two results differ", lam_command_compare},
-    {"tokenize", "turn a text into a file of tokens, or show its pieces", lam_command_tokenize},
-    {"synth", "make a checkpoint of any shape with random weights", lam_command_synth},
-    {NULL, NULL, NULL},
+    {"fetch", "get pages, texts and models from the network, for later runs", lam_command_fetch,
+     NULL},
+    {"info", "say what a checkpoint folder, a token file or a result holds", lam_command_info,
+     NULL},
+    {"compare", "say where the values of two results differ", lam_command_compare, NULL},
+    {"tokenize", "turn a text into a file of tokens, or show its pieces", NULL,
+     lam_command_tokenize},
+    {"synth", "make a checkpoint of any shape with random weights", lam_command_synth, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 static void print_help(FILE *out) {
@@ -64,7 +69,9 @@ static lam_code run(int argc, const char *const *argv, bool *speaks, lam_error *
         if (strcmp(name, (*p)->name) == 0)
             return lam_command_run(*p, argc - 2, argv + 2, speaks, error);
     for (const lam_simple_command *c = simple_commands; c->name; c++)
-        if (strcmp(name, c->name) == 0) return c->run(argc - 2, argv + 2, error);
+        if (strcmp(name, c->name) == 0)
+            return c->run ? c->run(argc - 2, argv + 2, error)
+                          : c->run_ranks(argc - 2, argv + 2, speaks, error);
     return lam_fail(error, LAM_USAGE, "there is no command '%s' (see 'laminar --help')", name);
 }
 
