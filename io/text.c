@@ -106,7 +106,8 @@ lam_code lam_text_read(const char *path, lam_html_mode mode, lam_text *text, lam
         return lam_fail(
             error, LAM_INPUT,
             "%s: its name says no kind of text that is read here: .txt, .html or .htm "
-            "(or .npy, a token shard of laminar tokenize, or .yaml, a manifest of laminar fetch)",
+            "(or .xml or .bz2, a wiki's dump, .npy, a token shard of laminar tokenize, or .yaml, a "
+            "manifest of laminar fetch)",
             path);
     char *data = NULL;
     size_t bytes = 0;

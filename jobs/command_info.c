@@ -141,20 +141,22 @@ static lam_code info_tokens(const char *path, const lam_info_options *options, l
     lam_code code = lam_tokens_open(path, &tokens, error);
     const lam_token_manifest *m = &tokens.manifest;
     if (code == LAM_OK && options->json)
-        code =
-            print_json(json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "path", path,
-                                 "tokens", (json_int_t)tokens.count, "dtype", m->dtype, "source",
-                                 m->source, "source_sha256", m->source_sha256, "tokenizer_sha256",
-                                 m->tokenizer_sha256, "text_options", m->text_options, "npy_sha256",
-                                 m->npy_sha256, "laminar", m->laminar),
-                       error);
+        code = print_json(json_pack("{s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "path",
+                                    path, "tokens", (json_int_t)tokens.count, "documents",
+                                    (json_int_t)(m->documents ? m->documents : 1), "dtype",
+                                    m->dtype, "source", m->source, "source_sha256",
+                                    m->source_sha256, "tokenizer_sha256", m->tokenizer_sha256,
+                                    "text_options", m->text_options, "npy_sha256", m->npy_sha256,
+                                    "laminar", m->laminar),
+                          error);
     else if (code == LAM_OK)
-        printf("token file    %s\ntokens        %zu, %s\nsource        %s%s%s%s\n"
-               "source_sha256 %s\ntokenizer     %s\nnpy_sha256    %s, verified\n"
-               "laminar       %s\n",
-               path, tokens.count, m->dtype, m->source, *m->text_options ? " (" : "",
-               m->text_options, *m->text_options ? ")" : "", m->source_sha256, m->tokenizer_sha256,
-               m->npy_sha256, m->laminar);
+        printf(
+            "token file    %s\ntokens        %zu, %s\ndocuments     %zu\nsource        %s%s%s%s\n"
+            "source_sha256 %s\ntokenizer     %s\nnpy_sha256    %s, verified\n"
+            "laminar       %s\n",
+            path, tokens.count, m->dtype, m->documents ? m->documents : 1, m->source,
+            *m->text_options ? " (" : "", m->text_options, *m->text_options ? ")" : "",
+            m->source_sha256, m->tokenizer_sha256, m->npy_sha256, m->laminar);
     lam_tokens_close(&tokens);
     return code;
 }

@@ -5,6 +5,7 @@
 
 #include "src/option.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // The choices of html and select. Auto: clip and first in published mode, article and random in
@@ -26,6 +27,9 @@ typedef struct lam_input {
     int html, select; // lam_job_html, lam_job_select
     int64_t sequences;
     int64_t length; // tokens; LAM_AUTO_INTEGER: the smaller of 1024 and the model's positions
+    // Of a dump: the first so many articles, or so many drawn; 0 and 0: all.
+    int64_t limit, sample;
+    bool end_of_text; // <|endoftext|> between articles
 } lam_input;
 
 // The text of a run; NULL: none is given.

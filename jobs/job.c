@@ -26,7 +26,8 @@ const lam_option lam_global_options[] = {
 
 const lam_option lam_input_options[] = {
     {"text", LAM_OPTION_PATHS, offsetof(lam_input, text), NULL, 0, 0, NULL,
-     "the text: FILE.txt, FILE.html, or a token file; a list sweeps them"},
+     "the text: FILE.txt, FILE.html, a wiki's dump (.xml, .bz2), or a token file; a list sweeps "
+     "them"},
     {"html", LAM_OPTION_CHOICE, offsetof(lam_input, html), "auto", 0, 0, html_choices,
      "what is taken of a page: the published cut with its tags, or the readable article; auto: "
      "clip in published mode, article in standard mode"},
@@ -38,6 +39,12 @@ const lam_option lam_input_options[] = {
     {"select", LAM_OPTION_CHOICE, offsetof(lam_input, select), "auto", 0, 0, select_choices,
      "which sequences: drawn by the seed, or the first; auto: first in published mode, random in "
      "standard mode"},
+    {"limit", LAM_OPTION_INTEGER, offsetof(lam_input, limit), "0", 0, 0x1p31, NULL,
+     "of a dump: how many articles are read, the first ones; 0: all"},
+    {"sample", LAM_OPTION_INTEGER, offsetof(lam_input, sample), "0", 0, 0x1p31, NULL,
+     "of a dump: how many articles are drawn from all, by the seed; 0: no draw"},
+    {"end_of_text", LAM_OPTION_BOOL, offsetof(lam_input, end_of_text), "no", 0, 0, NULL,
+     "of a dump: put the token <|endoftext|> between articles"},
     {0},
 };
 

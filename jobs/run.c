@@ -403,7 +403,10 @@ static lam_code run(lam_run_state *r) {
 }
 
 lam_code lam_run(const lam_run_request *request, lam_error *error) {
-    lam_run_state r = {.request = request, .comm = request->comm, .error = error};
+    lam_run_state r = {.request = request,
+                       .comm = request->comm,
+                       .texts.seed = (uint64_t)request->job->globals.seed,
+                       .error = error};
     lam_seconds_begin(&r.seconds);
     lam_code code = lam_progress_create(&r.progress, r.comm, request->progress, &r.arena, error);
     code = lam_comm_agree(r.comm, code, error);

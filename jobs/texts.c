@@ -1,9 +1,11 @@
 #include "jobs/texts.h"
 
 #include "io/corpus.h"
+#include "io/dump.h"
 #include "io/text.h"
 #include "io/tokenizer_file.h"
 #include "io/tokens.h"
+#include "jobs/dump_tokens.h"
 #include "src/log.h"
 
 #include <stdio.h>
@@ -115,14 +117,36 @@ static lam_code read_corpus(lam_texts *texts, const char *model, bool clip,
     return item->source ? LAM_OK : LAM_MEMORY;
 }
 
-// A text, or the texts of a manifest.
+static lam_code put(void *user, const uint32_t *id, size_t count, lam_error *error) {
+    lam_ids *ids = user;
+    LAM_TRY(lam_ids_reserve(ids, count, error));
+    if (count) memcpy(ids->id + ids->count, id, count * sizeof *id);
+    ids->count += count;
+    return LAM_OK;
+}
+
+// The articles of a dump, one after the other: the tokens that laminar tokenize makes of it.
+static lam_code read_dump(lam_texts *texts, const char *model, const lam_input *input,
+                          const lam_model_config *config, lam_text_tokens *item, lam_ids *ids,
+                          lam_error *error) {
+    const lam_dump_choice choice = {input->limit, input->sample, texts->seed};
+    const lam_token_sink sink = {.put = put, .user = ids};
+    item->html_mode = "none";
+    LAM_TRY(lam_sha256_of_file(item->path, item->text_sha256, error));
+    LAM_TRY(lam_texts_tokenizer(texts, model, config, error));
+    return lam_dump_tokens(NULL, item->path, &choice, texts->tokenizer, input->end_of_text, &sink,
+                           error);
+}
+
+// A text, the articles of a dump, or the texts of a manifest.
 static lam_code tokenize(lam_texts *texts, const char *model, const lam_input *input,
                          const lam_model_config *config, lam_text_tokens *item, lam_error *error) {
     bool clip = input->html == LAM_JOB_HTML_CLIP;
     lam_ids ids = {0};
-    lam_code code = lam_corpus_is(item->path)
-                        ? read_corpus(texts, model, clip, config, item, &ids, error)
-                        : read_text(texts, model, clip, config, item, &ids, error);
+    lam_code code =
+        lam_dump_named(item->path)  ? read_dump(texts, model, input, config, item, &ids, error)
+        : lam_corpus_is(item->path) ? read_corpus(texts, model, clip, config, item, &ids, error)
+                                    : read_text(texts, model, clip, config, item, &ids, error);
     if (code == LAM_OK) {
         item->count = (int64_t)ids.count;
         item->token = lam_arena_alloc(&texts->arena, ids.count, sizeof *item->token, error);
@@ -181,13 +205,20 @@ lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *inp
                         "no text is given: add 'text: FILE' to the job, or --text FILE");
     for (size_t i = 0; i < texts->count; i++) {
         const lam_text_tokens *known = &texts->item[i];
-        if (strcmp(known->path, path) == 0 && known->html == input->html)
+        if (strcmp(known->path, path) == 0 && known->html == input->html &&
+            known->limit == input->limit && known->sample == input->sample &&
+            known->end_of_text == input->end_of_text)
             return *text = known, LAM_OK;
     }
     if (texts->count == LAM_MAX_TEXTS)
         return lam_fail(error, LAM_USAGE, "more than %d texts in one job", LAM_MAX_TEXTS);
     lam_text_tokens *item = &texts->item[texts->count];
-    *item = (lam_text_tokens){.path = path, .source = path, .html = input->html};
+    *item = (lam_text_tokens){.path = path,
+                              .source = path,
+                              .html = input->html,
+                              .limit = input->limit,
+                              .sample = input->sample,
+                              .end_of_text = input->end_of_text};
     if (ends_with(path, ".npy"))
         LAM_TRY(read_tokens(texts, model, config, item, error));
     else
@@ -215,6 +246,11 @@ static lam_code check_corpus(const char *path, bool clip, lam_arena *arena, lam_
     return LAM_OK;
 }
 
+static lam_code leave(void *user, const lam_dump_article *article, bool *stop, lam_error *error) {
+    (void)user, (void)article, (void)stop, (void)error;
+    return LAM_OK;
+}
+
 lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error) {
     const char *path = lam_input_text(input);
     if (!path) return LAM_OK;
@@ -223,6 +259,10 @@ lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error
         lam_code code = lam_tokens_open(path, &tokens, error);
         lam_tokens_close(&tokens);
         return code;
+    }
+    if (lam_dump_named(path)) {
+        const lam_dump_choice first = {.limit = 1};
+        return lam_dump_read(path, &first, leave, NULL, error);
     }
     bool clip = input->html == LAM_JOB_HTML_CLIP ||
                 (input->html == LAM_JOB_HTML_AUTO && mode == LAM_PUBLISHED);

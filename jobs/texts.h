@@ -13,6 +13,8 @@ typedef struct lam_text_tokens {
     const char *path;
     const char *source;    // path, or of a manifest: path and the addresses in it
     int html;              // lam_job_html, as it was asked for
+    int64_t limit, sample; // of a dump, likewise
+    bool end_of_text;
     const char *html_mode; // "clip", "article"; "none" where the text is no page
     uint32_t *token;
     int64_t count;
@@ -27,6 +29,7 @@ typedef struct lam_texts {
     size_t count;
     lam_tokenizer *tokenizer;               // of the model's folder, once a text needed it
     char tokenizer_sha256[LAM_SHA256_TEXT]; // "" until then
+    uint64_t seed;                          // the job's: which articles of a dump are drawn
     lam_arena arena;
 } lam_texts;
 
@@ -34,7 +37,8 @@ typedef struct lam_texts {
 // manifest (io/corpus.h), one behind the other, or of a token file, which must have been made by
 // that tokenizer. Nothing is asked of the network. Owned by texts. Not collective. LAM_USAGE
 // where no text is given; LAM_INPUT for a tokenizer that does not fit the model; and as
-// lam_text_read, lam_corpus_read, lam_corpus_locate, lam_tokenizer_load, lam_tokens_open.
+// lam_text_read, lam_dump_read, lam_corpus_read, lam_corpus_locate, lam_tokenizer_load,
+// lam_tokens_open.
 LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
                                    const lam_model_config *config, const lam_text_tokens **text,
                                    lam_error *error);

@@ -146,6 +146,8 @@ static void on_open_brace(scan *s) {
     while (s->at + run < s->end && s->at[run] == '{') run++;
     if (run == 1 && ahead(s, "{|") && begins_line(s, " \t:*#")) {
         push(s, TABLE, 0);
+        emit(s, '{'); // where it is never closed, its line is known by that
+        emit(s, '|');
         s->at += 2;
         return;
     }
@@ -295,7 +297,7 @@ static void on_tag(scan *s) {
     size_t number, bytes = (size_t)(after - name), left = (size_t)(s->end - after);
     lam_wiki_tag_kind kind = bytes ? lam_wiki_tag(name, bytes, &number) : LAM_WIKI_TEXT;
     const char *end = memchr(after, '>', left < MOST_TAG ? left : MOST_TAG);
-    bool whole = end && strchr(" \t\n/>", *after);
+    bool whole = end && strchr(" \t\n/>", *after) && !memchr(after, '<', (size_t)(end - after));
     if (kind == LAM_WIKI_TEXT || !whole) {
         emit(s, '<');
         s->at++;

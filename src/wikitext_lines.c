@@ -62,6 +62,16 @@ static size_t closes_nothing(const layout *page, const char *text, const char *e
     return wide && ends_with(page, "\uff08") ? 3 : 0;
 }
 
+// Length of the comma or the like at text; 0: there is none.
+static size_t divides(const char *text, const char *end) {
+    static const char *const marks[] = {",", ";", ":", "、", "，", "；"};
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        size_t bytes = strlen(marks[i]);
+        if ((size_t)(end - text) >= bytes && memcmp(text, marks[i], bytes) == 0) return bytes;
+    }
+    return 0;
+}
+
 static bool is_stop(char c) {
     return c && strchr(",.;:)", c);
 }
@@ -72,14 +82,16 @@ static size_t write_word(layout *page, const char *text, const char *end) {
     size_t closing = closes_nothing(page, text, end);
     if (closing) {
         page->length -= closing;
-        page->space = true;
-        for (; ends_with(page, " ") || ends_with(page, "\n"); page->length--)
+        for (; ends_with(page, " ") || ends_with(page, "\n"); page->length--) {
             page->newlines += ends_with(page, "\n");
+            page->space = true;
+        }
         page->gone = true;
         page->emptied = false;
         return closing;
     }
-    if (page->emptied && *text && strchr(",;:", *text)) return 1;
+    size_t stop = page->emptied ? divides(text, end) : 0;
+    if (stop) return stop;
     if (page->emptied || (page->gone && is_stop(*text))) page->space = false;
     write_gap(page);
     page->gone = page->emptied = false;
@@ -156,7 +168,7 @@ static void write_line(layout *page, const char *text, const char *end) {
         want_newlines(page, 2);
     } else if (level) {
         write_heading(page, from, end, level);
-    } else if (*from == '|' || (*from == '{' && end - from > 1 && from[1] == '|')) {
+    } else if (*from == '|' || (end - bullet > 1 && memcmp(bullet, "{|", 2) == 0)) {
         want_newlines(page, 2); // what is left of a table
     } else if (end - from >= 4 && memcmp(from, "----", 4) == 0) {
         while (from < end && *from == '-') from++;
