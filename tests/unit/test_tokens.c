@@ -287,11 +287,87 @@ static void cannot_write(void **state) {
     free(folder);
 }
 
+static void write_documents(const char *path) {
+    lam_token_writer *writer;
+    lam_error error = {0};
+    if (lam_token_writer_open(path, 1000, true, &writer, &error) != LAM_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(lam_token_writer_add(writer, (uint32_t[]){1, 2, 3}, 3, &error), LAM_OK);
+    assert_int_equal(lam_token_writer_end_document(writer, &error), LAM_OK);
+    assert_int_equal(lam_token_writer_end_document(writer, &error), LAM_OK);
+    assert_int_equal(lam_token_writer_add(writer, (uint32_t[]){999}, 1, &error), LAM_OK);
+    assert_int_equal(lam_token_writer_end_document(writer, &error), LAM_OK);
+    assert_int_equal(lam_token_writer_count(writer), 4);
+    if (lam_token_writer_commit(writer, &manifest, &error) != LAM_OK) fail_msg("%s", error.text);
+}
+
+// Three documents, the second of them empty; then their file damaged.
+static void documents(void **state) {
+    (void)state;
+    char *folder = temp_dir(), *path = in(folder, "d.npy");
+    lam_tokens tokens = {0};
+    lam_error error = {0};
+    uint32_t id[4];
+    write_documents(path);
+    assert_int_equal(files_in(folder), 3);
+    if (lam_tokens_open(path, &tokens, &error) != LAM_OK) fail_msg("%s", error.text);
+    assert_int_equal(tokens.count, 4);
+    assert_int_equal(tokens.manifest.documents, 3);
+    static const size_t starts[] = {0, 3, 3, 4};
+    for (size_t i = 0; i < 4; i++) assert_int_equal(lam_tokens_document(&tokens, i), starts[i]);
+    lam_tokens_copy(&tokens, 0, 4, id);
+    assert_memory_equal(id, ((uint32_t[]){1, 2, 3, 999}), sizeof id);
+    lam_tokens_close(&tokens);
+
+    size_t bytes;
+    char *data = read_file(in(folder, "d.documents.npy"), &bytes);
+    assert_int_equal(bytes, 128 + 4 * 8);
+    assert_non_null(strstr(data + 10, "'<u8'"));
+    data[bytes - 1] = 1;
+    write_file(in(folder, "d.documents.npy"), data, bytes);
+    assert_refused(path, LAM_INPUT, "one of them was changed");
+    remove(in(folder, "d.documents.npy"));
+    assert_refused(path, LAM_IO, "d.documents.npy: No such file");
+    // One that was discarded leaves nothing.
+    lam_token_writer *writer;
+    assert_int_equal(lam_token_writer_open(in(folder, "e.npy"), 1000, true, &writer, &error),
+                     LAM_OK);
+    lam_token_writer_discard(writer);
+    assert_int_equal(files_in(folder), 2);
+    free(data);
+    remove_tree(folder);
+    free(folder);
+}
+
+// More ids than a piece holds.
+static void many_ids(void **state) {
+    (void)state;
+    enum { MANY = 200000 };
+    char *folder = temp_dir(), *path = in(folder, "m.npy");
+    uint32_t *id = calloc(MANY, sizeof *id), *copy = calloc(MANY, sizeof *copy);
+    lam_tokens tokens = {0};
+    lam_error error = {0};
+    assert_true(id && copy);
+    for (uint32_t i = 0; i < MANY; i++) id[i] = i;
+    write_tokens(path, id, MANY);
+    if (lam_tokens_open(path, &tokens, &error) != LAM_OK) fail_msg("%s", error.text);
+    assert_int_equal(tokens.width, 4);
+    lam_tokens_copy(&tokens, 0, MANY, copy);
+    assert_memory_equal(id, copy, MANY * sizeof *id);
+    assert_int_equal(tokens.manifest.documents, 0);
+    lam_tokens_close(&tokens);
+    remove_tree(folder);
+    free(folder);
+    free(id);
+    free(copy);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trips),  cmocka_unit_test(bytes_of_the_file),
         cmocka_unit_test(hostile_npy),  cmocka_unit_test(hostile_manifest),
-        cmocka_unit_test(cannot_write),
+        cmocka_unit_test(cannot_write), cmocka_unit_test(documents),
+        cmocka_unit_test(many_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
