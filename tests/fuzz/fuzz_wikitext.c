@@ -1,9 +1,9 @@
 // libFuzzer over the converter of wikitext. Where neither entities nor literal tags are in the
 // input, no markup may be left; of valid UTF-8 the result is valid UTF-8, and no control character
 // stands in it. From the project's folder:
-//     clang-14 -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. -I/usr/include/libxml2 \
-//         tests/fuzz/fuzz_wikitext.c src/wikitext*.c src/error.c src/utf8.c \
-//         -lxml2 -lutf8proc -o fuzz_wikitext && ./fuzz_wikitext -max_len=20000
+//     clang-14 -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
+//         $(xml2-config --cflags) tests/fuzz/fuzz_wikitext.c src/wikitext*.c src/error.c \
+//         src/utf8.c -lxml2 -lutf8proc -o fuzz_wikitext && ./fuzz_wikitext -max_len=20000
 #include "src/utf8.h"
 #include "src/wikitext.h"
 
