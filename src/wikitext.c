@@ -266,8 +266,9 @@ static void on_extension(scan *s, lam_wiki_tag_kind kind, size_t number, const c
     const char *after, *end = NULL;
     if (!s->endless[number]) end = find_end(s, tag_end, name, bytes, &after);
     if (!end) s->endless[number] = true;
+    bool lines = strncasecmp(name, "pre", bytes) == 0; // which nowiki does not keep
     if (kind == LAM_WIKI_LITERAL)
-        emit_literal(s, tag_end, end ? end : tag_end, bytes == 3);
+        emit_literal(s, tag_end, end ? end : tag_end, lines);
     else
         emit(s, LAM_WIKI_GONE);
     s->at = end ? after : tag_end;
