@@ -68,6 +68,7 @@ static lam_code fail_unknown(const struct parser *parser, const char *argument) 
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) lam_nearest_offer(&nearest, flags[i]);
     if (command->takes_output) lam_nearest_offer(&nearest, "output");
     if (command->takes_sets) lam_nearest_offer(&nearest, "set");
+    if (command->takes_resume) lam_nearest_offer(&nearest, "resume");
     char hint[NAME_ROOM + 64] = "";
     if (nearest.name)
         snprintf(hint, sizeof hint, " (nearest: '%s')", dashed(nearest.name).text);
@@ -140,10 +141,14 @@ static lam_code take_long(struct parser *parser, const char *argument) {
     if (!strcmp(name, "set") && parser->command->takes_sets)
         return take_value(parser, "--set", "section.key=value", inlined,
                           &arguments->sets.item[arguments->sets.count++]);
+    bool resume = !strcmp(name, "resume") && parser->command->takes_resume;
     bool quiet = !strcmp(name, "quiet");
-    if (!quiet && strcmp(name, "verbose") != 0) return fail_unknown(parser, argument);
+    if (!resume && !quiet && strcmp(name, "verbose") != 0) return fail_unknown(parser, argument);
     if (inlined) return lam_fail(parser->error, LAM_USAGE, "'--%s' takes no value", name);
-    arguments->level = quiet ? LAM_QUIET : LAM_VERBOSE;
+    if (resume)
+        arguments->resume = true;
+    else
+        arguments->level = quiet ? LAM_QUIET : LAM_VERBOSE;
     return LAM_OK;
 }
 
@@ -289,6 +294,9 @@ void lam_help_print(FILE *out, const lam_command *command) {
     if (command->takes_sets)
         lam_help_entry(out, "--set KEY=VALUE",
                        "a key of the job file, section.key for a profile's; may be given again");
+    if (command->takes_resume)
+        lam_help_entry(out, "--resume",
+                       "go on with what an unfinished run has kept in its folder, FILE.run");
     lam_help_entry(out, "-q, --quiet", "print errors only");
     lam_help_entry(out, "-v, --verbose", "print more");
     lam_help_entry(out, "-h, --help", "print this help");

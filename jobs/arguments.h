@@ -28,14 +28,16 @@ typedef struct lam_command {
     const lam_option_group *groups; // NULL: none
     bool takes_output;              // -o FILE, where no group has a key output
     bool takes_sets;                // --set section.key=value
+    bool takes_resume;              // --resume
     const char *const *examples;    // whole lines, ended by NULL; NULL: none
 } lam_command;
 
 typedef struct lam_arguments {
     bool help, version;  // where one of them is set, nothing else is looked at
     lam_log_level level; // -q, -v
-    const char *output;  // NULL: not given, or put into a group
-    lam_strings sets;    // the values of --set, in order
+    bool resume;
+    const char *output; // NULL: not given, or put into a group
+    lam_strings sets;   // the values of --set, in order
     lam_strings operands;
 } lam_arguments;
 

@@ -34,6 +34,7 @@ static const lam_command sweep = {
     .most = 1,
     .takes_output = true,
     .takes_sets = true,
+    .takes_resume = true,
     .examples = sweep_examples,
 };
 
@@ -115,7 +116,7 @@ static lam_code run_ranks(lam_code code, const lam_request_text *request, const 
     code = lam_comm_agree(&comm, code, error);
     if (code == LAM_OK) {
         set_threads(&comm, request->job.globals.threads);
-        code = lam_sweep(&comm, &request->job, command, arena, error);
+        code = lam_sweep(&comm, &request->job, command, request->arguments.resume, arena, error);
     }
     if (code == LAM_PEER) {
         // The ranks can no longer agree, nor end together.

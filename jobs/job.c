@@ -210,6 +210,7 @@ static void describe_command(struct profile_command *to, const lam_profile *prof
                                 .summary = profile->summary,
                                 .groups = to->groups,
                                 .takes_sets = true,
+                                .takes_resume = true,
                                 .examples = to->examples};
 }
 

@@ -103,6 +103,7 @@ lam_code lam_provenance_result(const lam_provenance *about, lam_result *result, 
         {.name = "model", .text = about->model},
         {.name = "model_type", .text = lam_family_name(c->family)},
         {.name = "model_sha256", .text = about->model_sha256},
+        {.name = "run_sha256", .text = about->run_sha256},
         {.name = "tokenizer_sha256", .text = about->texts->tokenizer_sha256},
         {.name = "text_sha256", .text = join_texts(about->texts, true, arena, error)},
         {.name = "text_source", .text = join_texts(about->texts, false, arena, error)},
@@ -123,6 +124,36 @@ lam_code lam_provenance_result(const lam_provenance *about, lam_result *result, 
     for (size_t i = 0; i < count; i++)
         if (!copy[i].text && !copy[i].integer) return LAM_MEMORY;
     return LAM_OK;
+}
+
+// Whether a line of a job, given without its indent, says where something lies or who works on it.
+static bool is_circumstance(const char *line) {
+    static const char *const keys[] = {"model:", "text:", "output:", "threads:"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strncmp(line, keys[i], strlen(keys[i])) == 0) return true;
+    return false;
+}
+
+char *lam_provenance_identity(const lam_provenance *about, lam_arena *arena, lam_error *error) {
+    const char *job = lam_job_yaml(about->job, arena, error);
+    const char *features = cpu_features(arena, error);
+    const char *texts = join_texts(about->texts, true, arena, error);
+    if (!job || !features || !texts) return NULL;
+    char *kept = lam_arena_format(arena, error,
+                                  "laminar: " LAM_VERSION
+                                  "\nproducts: %s\ncpu_features: %s\nmodel_sha256: %s\n"
+                                  "tokenizer_sha256: %s\ntext_sha256: %s\n%s",
+                                  lam_product_name(), features, about->model_sha256,
+                                  about->texts->tokenizer_sha256, texts, job);
+    if (!kept) return NULL;
+    char *to = kept;
+    for (const char *line = kept; *line;) { // drops lines in place
+        size_t length = strcspn(line, "\n") + 1;
+        if (!is_circumstance(line + strspn(line, " "))) memmove(to, line, length), to += length;
+        line += length;
+    }
+    *to = '\0';
+    return kept;
 }
 
 lam_code lam_provenance_input(lam_group *group, const lam_input *input, const lam_text_tokens *text,

@@ -27,6 +27,7 @@ typedef struct lam_provenance {
     const lam_comm *comm;
     const lam_job *job;
     const char *model, *model_sha256, *command;
+    const char *run_sha256; // of lam_provenance_identity's text
     const lam_model_config *config;
     const lam_texts *texts;
     lam_seconds *seconds;
@@ -35,6 +36,10 @@ typedef struct lam_provenance {
 // Fills all of *result but its groups; owned by arena. Not collective. LAM_MEMORY.
 LAM_CHECKED lam_code lam_provenance_result(const lam_provenance *about, lam_result *result,
                                            lam_arena *arena, lam_error *error);
+
+// What decides a result's bits, as lines of a job file: the program, the model's and the texts'
+// digests, the job without where things lie and how many threads work. NULL: no memory.
+char *lam_provenance_identity(const lam_provenance *about, lam_arena *arena, lam_error *error);
 
 // Which text (NULL: none) and tokens a group's values come from, as its attributes.
 LAM_CHECKED lam_code lam_provenance_input(lam_group *group, const lam_input *input,

@@ -2,6 +2,8 @@
 
 #include "io/checkpoint.h"
 #include "io/result_file.h"
+#include "io/result_read.h"
+#include "io/run_folder.h"
 #include "jobs/intervene.h"
 #include "jobs/provenance.h"
 #include "jobs/texts.h"
@@ -23,6 +25,7 @@ typedef struct lam_part {
     lam_site_set sites;
     void **state;           // [own layer]
     lam_arena *layer_arena; // [own layer]
+    bool *kept;             // [own layer] finished by an earlier run
     lam_group mine[MAX_GROUPS], whole[MAX_GROUPS];
     size_t group_count, written_count; // the written ones come first
     bool intervenes;
@@ -42,7 +45,14 @@ typedef struct lam_run_state {
     char model_sha256[LAM_SHA256_TEXT];
     lam_part *part; // [job section]
     size_t part_count;
-    lam_texts texts;       // on rank 0
+    lam_run_folder folder;
+    bool resumed;                     // there is something in the folder
+    bool opened;                      // on rank 0: the folder is this run's
+    bool ended;                       // nothing is left to do: the result of this very run is there
+    bool *needed;                     // [pass] by a layer, of any rank, that is not kept
+    lam_site_set *wanted;             // [pass] by this rank's layers
+    char run_sha256[LAM_SHA256_TEXT]; // on rank 0: of what decides the bits
+    lam_texts texts;                  // on rank 0
     lam_sequences *passes; // sequences that go through the model, each once for all profiles that
     size_t pass_count;     // asked for the same
     size_t current_pass;
@@ -51,6 +61,7 @@ typedef struct lam_run_state {
 } lam_run_state;
 
 static lam_code open_model(lam_run_state *r) {
+    LAM_TRY(lam_run_folder_name(&r->folder, r->request->output, &r->arena, r->error));
     LAM_TRY(lam_checkpoint_open(r->request->model, &r->checkpoint, r->error));
     r->config = lam_checkpoint_config(r->checkpoint);
     r->layout = (lam_layout){r->config->layers, r->comm->size};
@@ -112,6 +123,7 @@ static lam_code source_of(lam_run_state *r, lam_part *part, lam_source *source) 
 static lam_code take_sequences(lam_run_state *r) {
     if (r->comm->rank != 0) return LAM_OK;
     LAM_TRY(lam_result_check_output(r->request->output, r->error));
+    LAM_TRY(lam_run_folder_check(&r->folder, r->request->resume, r->error));
     for (size_t i = 0; i < r->part_count; i++) {
         lam_part *part = &r->part[i];
         lam_source source;
@@ -194,68 +206,73 @@ static lam_code load(lam_run_state *r) {
     return hash_weights(r, digest, present);
 }
 
-// Makes what every profile keeps of this rank's layers.
-static lam_code begin_layers(lam_run_state *r) {
-    for (size_t i = 0; i < r->part_count; i++) {
-        lam_part *part = &r->part[i];
-        LAM_ALLOC(part->state, &r->arena, r->layer_count, r->error);
-        LAM_ALLOC(part->layer_arena, &r->arena, r->layer_count, r->error);
-        for (int64_t l = 0; l < r->layer_count; l++)
-            LAM_TRY(part->run.profile->begin(&part->run, r->first_layer + l, &part->layer_arena[l],
-                                             &part->state[l], r->error));
-    }
+// The job with what was left open filled in, for this model alone.
+static lam_code resolved_job(lam_run_state *r, lam_job *job) {
+    *job = *r->request->job;
+    LAM_ALLOC(job->section, &r->arena, r->part_count, r->error);
+    LAM_ALLOC(job->globals.model.item, &r->arena, 1, r->error);
+    job->globals.model.count = 1;
+    job->globals.model.item[0] = r->request->model;
+    job->globals.output = r->request->output;
+    for (size_t i = 0; i < r->part_count; i++)
+        job->section[i] = (lam_job_section){.profile = r->part[i].run.profile,
+                                            .input = *r->part[i].run.input,
+                                            .options = r->part[i].run.options};
     return LAM_OK;
 }
 
-static void see(void *user, const lam_view *view) {
-    lam_run_state *r = user;
-    for (size_t i = 0; i < r->part_count; i++) {
-        lam_part *part = &r->part[i];
-        if (part->pass == r->current_pass && part->sites & LAM_SITE_BIT(view->site))
-            part->run.profile->see(&part->run, part->state[view->layer - r->first_layer], view);
-    }
-}
-
-static void tick_tokens(void *user, int64_t tokens) {
-    lam_run_state *r = user;
-    lam_progress_add(r->progress, tokens * r->layer_count, "layers %lld to %lld",
-                     (long long)r->first_layer, (long long)(r->first_layer + r->layer_count - 1));
-}
-
-// Collective: ends a stage's progress and agrees on what each rank's part of it came to.
-static lam_code end_stage(lam_run_state *r, const char *stage, lam_code code) {
-    lam_error broken;
-    if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, stage), &broken) != LAM_OK &&
-        code == LAM_OK)
-        *r->error = broken, code = broken.code;
-    LAM_TRY(lam_comm_agree(r->comm, code, r->error));
-    lam_progress_report(r->progress);
+static lam_code provenance_of(lam_run_state *r, lam_job *resolved, lam_provenance *about) {
+    LAM_TRY(resolved_job(r, resolved));
+    *about = (lam_provenance){.comm = r->comm,
+                              .job = resolved,
+                              .model = r->request->model,
+                              .config = r->config,
+                              .model_sha256 = r->model_sha256,
+                              .run_sha256 = r->run_sha256,
+                              .command = r->request->command,
+                              .texts = &r->texts,
+                              .seconds = &r->seconds};
     return LAM_OK;
 }
 
-// Collective: every pass of sequences through the model.
-static lam_code forward(lam_run_state *r) {
-    int64_t tokens = 0;
-    for (size_t i = 0; i < r->pass_count; i++) tokens += r->passes[i].start[r->passes[i].count];
-    lam_progress_begin(r->progress, "forward pass", "tokens", tokens * r->config->layers,
-                       r->config->layers);
-    lam_code code = LAM_OK;
-    for (size_t i = 0; i < r->pass_count && code == LAM_OK; i++) {
-        r->current_pass = i;
-        lam_hooks hooks = {.see = see, .user = r};
-        for (size_t p = 0; p < r->part_count; p++)
-            if (r->part[p].pass == i) hooks.sites |= r->part[p].sites;
-        lam_pipeline pipeline = {.comm = r->comm,
-                                 .layout = r->layout,
-                                 .model = &r->model,
-                                 .sequences = &r->passes[i],
-                                 .hooks = &hooks,
-                                 .tick = tick_tokens,
-                                 .user = r};
-        code = lam_pipeline_run(&pipeline, r->error);
+// Whether the output is the result of this very run, come to its end before.
+static lam_code find_result(lam_run_state *r) {
+    lam_result_file file;
+    lam_error ignored;
+    if (lam_result_open(r->request->output, &file, &ignored) == LAM_OK) {
+        const lam_attribute *of = lam_result_attribute(&file, "run_sha256");
+        r->ended = of && of->text && strcmp(of->text, r->run_sha256) == 0;
     }
-    lam_arena_destroy(&r->weights);
-    return end_stage(r, "forward", code);
+    lam_result_close(&file);
+    if (r->ended) lam_log(LAM_NORMAL, "%s is there already", r->request->output);
+    return LAM_OK;
+}
+
+// On rank 0.
+static lam_code open_folder(lam_run_state *r) {
+    if (r->comm->rank != 0) return LAM_OK;
+    lam_job resolved;
+    lam_provenance about;
+    LAM_TRY(provenance_of(r, &resolved, &about));
+    const char *identity = lam_provenance_identity(&about, &r->arena, r->error);
+    if (!identity) return LAM_MEMORY;
+    LAM_TRY(lam_sha256_of(identity, strlen(identity), r->folder.identity, r->error));
+    lam_sha256_text(r->folder.identity, r->run_sha256);
+    if (r->request->resume) LAM_TRY(find_result(r));
+    if (r->ended) return LAM_OK;
+    LAM_TRY(lam_run_folder_open(&r->folder, identity, &r->resumed, r->error));
+    r->opened = true;
+    if (r->resumed) lam_log(LAM_NORMAL, "going on with what is kept in %s", r->folder.path);
+    return LAM_OK;
+}
+
+// Collective.
+static lam_code share_folder(lam_run_state *r) {
+    const lam_comm *comm = r->comm;
+    LAM_TRY(lam_comm_follow(comm, open_folder(r), r->error));
+    LAM_TRY(lam_comm_broadcast(comm, &r->resumed, sizeof r->resumed, 0, r->error));
+    LAM_TRY(lam_comm_broadcast(comm, &r->ended, sizeof r->ended, 0, r->error));
+    return lam_comm_broadcast(comm, r->folder.identity, sizeof r->folder.identity, 0, r->error);
 }
 
 static lam_code make_groups(lam_run_state *r, lam_part *part) {
@@ -280,6 +297,100 @@ static lam_code make_groups(lam_run_state *r, lam_part *part) {
     return LAM_OK;
 }
 
+// Makes what one profile keeps of this rank's layers, but for those that an earlier run finished.
+// What a profile asks of the model afterwards needs all its layers anew.
+static lam_code begin_part(lam_run_state *r, lam_part *part) {
+    const char *name = part->run.profile->name;
+    LAM_TRY(make_groups(r, part));
+    LAM_ALLOC(part->state, &r->arena, r->layer_count, r->error);
+    LAM_ALLOC(part->layer_arena, &r->arena, r->layer_count, r->error);
+    LAM_ALLOC(part->kept, &r->arena, r->layer_count, r->error);
+    for (int64_t l = 0; l < r->layer_count; l++) {
+        if (r->resumed && !part->intervenes)
+            LAM_TRY(lam_run_folder_load(&r->folder, name, r->first_layer + l, part->mine,
+                                        part->group_count, &part->kept[l], r->error));
+        if (!part->kept[l])
+            LAM_TRY(part->run.profile->begin(&part->run, r->first_layer + l, &part->layer_arena[l],
+                                             &part->state[l], r->error));
+    }
+    return LAM_OK;
+}
+
+static lam_code begin_layers(lam_run_state *r) {
+    LAM_ALLOC(r->needed, &r->arena, r->pass_count, r->error);
+    LAM_ALLOC(r->wanted, &r->arena, r->pass_count, r->error);
+    for (size_t i = 0; i < r->part_count; i++) LAM_TRY(begin_part(r, &r->part[i]));
+    return LAM_OK;
+}
+
+static void see(void *user, const lam_view *view) {
+    lam_run_state *r = user;
+    for (size_t i = 0; i < r->part_count; i++) {
+        lam_part *part = &r->part[i];
+        const int64_t layer = view->layer - r->first_layer;
+        if (part->pass == r->current_pass && part->sites & LAM_SITE_BIT(view->site) &&
+            !part->kept[layer])
+            part->run.profile->see(&part->run, part->state[layer], view);
+    }
+}
+
+static void tick_tokens(void *user, int64_t tokens) {
+    lam_run_state *r = user;
+    lam_progress_add(r->progress, tokens * r->layer_count, "layers %lld to %lld",
+                     (long long)r->first_layer, (long long)(r->first_layer + r->layer_count - 1));
+}
+
+// Collective: ends a stage's progress and agrees on what each rank's part of it came to.
+static lam_code end_stage(lam_run_state *r, const char *stage, lam_code code) {
+    lam_error broken;
+    if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, stage), &broken) != LAM_OK &&
+        code == LAM_OK)
+        *r->error = broken, code = broken.code;
+    LAM_TRY(lam_comm_agree(r->comm, code, r->error));
+    lam_progress_report(r->progress);
+    return LAM_OK;
+}
+
+// Which passes this rank's layers still need, and what of them.
+static void find_needs(lam_run_state *r) {
+    for (size_t i = 0; i < r->part_count; i++) {
+        const lam_part *part = &r->part[i];
+        for (int64_t l = 0; l < r->layer_count; l++)
+            if (!part->kept[l]) r->needed[part->pass] = true, r->wanted[part->pass] |= part->sites;
+    }
+}
+
+static lam_code run_pass(lam_run_state *r, size_t pass) {
+    r->current_pass = pass;
+    lam_hooks hooks = {.sites = r->wanted[pass], .see = see, .user = r};
+    lam_pipeline pipeline = {.comm = r->comm,
+                             .layout = r->layout,
+                             .model = &r->model,
+                             .sequences = &r->passes[pass],
+                             .hooks = &hooks,
+                             .tick = tick_tokens,
+                             .user = r};
+    return lam_pipeline_run(&pipeline, r->error);
+}
+
+// Collective: every pass of sequences through the model that any layer still needs.
+static lam_code forward(lam_run_state *r) {
+    find_needs(r);
+    LAM_TRY(lam_comm_check(MPI_Allreduce(MPI_IN_PLACE, r->needed, (int)r->pass_count, MPI_C_BOOL,
+                                         MPI_LOR, r->comm->mpi),
+                           "agreeing on passes", r->error));
+    int64_t tokens = 0;
+    for (size_t i = 0; i < r->pass_count; i++)
+        if (r->needed[i]) tokens += r->passes[i].start[r->passes[i].count];
+    lam_progress_begin(r->progress, "forward pass", "tokens", tokens * r->config->layers,
+                       r->config->layers);
+    lam_code code = LAM_OK;
+    for (size_t i = 0; i < r->pass_count && code == LAM_OK; i++)
+        if (r->needed[i]) code = run_pass(r, i);
+    lam_arena_destroy(&r->weights);
+    return end_stage(r, "forward", code);
+}
+
 typedef struct lam_layer_tick {
     lam_progress *progress;
     int64_t layer;
@@ -292,15 +403,21 @@ static void tick_units(void *user, int64_t units, const char *detail) {
 
 // The layer function of one profile over this rank's layers.
 static lam_code finish_layers(lam_run_state *r, lam_part *part) {
-    LAM_TRY(make_groups(r, part));
     for (int64_t l = 0; l < r->layer_count; l++) {
         lam_layer_tick at = {r->progress, r->first_layer + l};
+        if (part->kept[l]) {
+            tick_units(&at, part->run.profile->units(&part->run), "kept");
+            continue;
+        }
         lam_tick tick = {.add = tick_units, .user = &at};
         if (part->run.profile->finish(&part->run, at.layer, part->state[l], part->mine, &tick,
                                       &part->layer_arena[l], r->error) != LAM_OK)
             return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
                                    (long long)at.layer);
-        if (!part->intervenes) lam_arena_destroy(&part->layer_arena[l]);
+        if (part->intervenes) continue;
+        lam_arena_destroy(&part->layer_arena[l]);
+        LAM_TRY(lam_run_folder_store(&r->folder, part->run.profile->name, at.layer, part->mine,
+                                     part->group_count, r->error));
     }
     return LAM_OK;
 }
@@ -341,21 +458,6 @@ static lam_code analyse(lam_run_state *r, lam_part *part) {
     return LAM_OK;
 }
 
-// The job with what was left open filled in, for this model alone.
-static lam_code resolved_job(lam_run_state *r, lam_job *job) {
-    *job = *r->request->job;
-    LAM_ALLOC(job->section, &r->arena, r->part_count, r->error);
-    LAM_ALLOC(job->globals.model.item, &r->arena, 1, r->error);
-    job->globals.model.count = 1;
-    job->globals.model.item[0] = r->request->model;
-    job->globals.output = r->request->output;
-    for (size_t i = 0; i < r->part_count; i++)
-        job->section[i] = (lam_job_section){.profile = r->part[i].run.profile,
-                                            .input = *r->part[i].run.input,
-                                            .options = r->part[i].run.options};
-    return LAM_OK;
-}
-
 // On rank 0.
 static lam_code write_result(lam_run_state *r) {
     if (r->comm->rank != 0) return LAM_OK;
@@ -372,19 +474,15 @@ static lam_code write_result(lam_run_state *r) {
         }
     }
     lam_job resolved;
-    LAM_TRY(resolved_job(r, &resolved));
-    lam_provenance about = {.comm = r->comm,
-                            .job = &resolved,
-                            .model = r->request->model,
-                            .config = r->config,
-                            .model_sha256 = r->model_sha256,
-                            .command = r->request->command,
-                            .texts = &r->texts,
-                            .seconds = &r->seconds};
+    lam_provenance about;
+    LAM_TRY(provenance_of(r, &resolved, &about));
     lam_result result;
     LAM_TRY(lam_provenance_result(&about, &result, &r->arena, r->error));
     result.groups = groups, result.group_count = count;
-    return lam_result_write(r->request->output, &result, r->error);
+    LAM_TRY(lam_result_write(r->request->output, &result, r->error));
+    lam_log(LAM_NORMAL, "wrote %s", r->request->output);
+    lam_run_folder_remove(&r->folder);
+    return LAM_OK;
 }
 
 // The data's way. Every step ends in an agreement: all ranks go on, or none does.
@@ -395,6 +493,8 @@ static lam_code run(lam_run_state *r) {
     LAM_TRY(lam_comm_agree(r->comm, share_sequences(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, check_exports(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, load(r), r->error));
+    LAM_TRY(share_folder(r));
+    if (r->ended) return LAM_OK;
     LAM_TRY(lam_comm_agree(r->comm, begin_layers(r), r->error));
     LAM_TRY(forward(r));
     for (size_t i = 0; i < r->part_count; i++)
@@ -411,6 +511,10 @@ lam_code lam_run(const lam_run_request *request, lam_error *error) {
     lam_code code = lam_progress_create(&r.progress, r.comm, request->progress, &r.arena, error);
     code = lam_comm_agree(r.comm, code, error);
     if (code == LAM_OK) code = run(&r);
+    // What would fail again needs no restart.
+    if (r.opened && (code == LAM_USAGE || code == LAM_INPUT || code == LAM_NUMERIC ||
+                     !lam_run_folder_holds(&r.folder)))
+        lam_run_folder_remove(&r.folder);
     for (size_t i = 0; r.part && i < r.part_count; i++)
         for (int64_t l = 0; r.part[i].layer_arena && l < r.layer_count; l++)
             lam_arena_destroy(&r.part[i].layer_arena[l]);

@@ -18,6 +18,7 @@ typedef struct sweep {
     const lam_comm *comm;
     const lam_job *job;
     const char *command;
+    bool resume;
     lam_sweep_run *run; // [model, text]
     size_t count, failed;
     const char *summary; // the path of the summary
@@ -166,11 +167,11 @@ static lam_code run_one(sweep *s, lam_sweep_run *run, lam_code *first) {
                                .command = s->command,
                                .model = run->model,
                                .output = run->output,
-                               .name = run->name};
+                               .name = run->name,
+                               .resume = s->resume};
     double began = MPI_Wtime();
     lam_code code = lam_run(&request, s->error);
     run->seconds = MPI_Wtime() - began;
-    if (code == LAM_OK) lam_log(LAM_NORMAL, "wrote %s", run->output);
     if (code == LAM_OK || s->count == 1 || code == LAM_PEER || code == LAM_INTERRUPTED) return code;
     lam_log(LAM_NORMAL, "run %zu of %zu failed: %s", number, s->count, s->error->text);
     run->failure = lam_arena_text(s->arena, s->error->text, strlen(s->error->text), s->error);
@@ -211,8 +212,13 @@ static lam_code run_all(sweep *s) {
                     s->count, s->summary);
 }
 
-lam_code lam_sweep(const lam_comm *comm, const lam_job *job, const char *command, lam_arena *arena,
-                   lam_error *error) {
-    sweep s = {.comm = comm, .job = job, .command = command, .arena = arena, .error = error};
+lam_code lam_sweep(const lam_comm *comm, const lam_job *job, const char *command, bool resume,
+                   lam_arena *arena, lam_error *error) {
+    sweep s = {.comm = comm,
+               .job = job,
+               .command = command,
+               .resume = resume,
+               .arena = arena,
+               .error = error};
     return run_all(&s);
 }

@@ -15,8 +15,9 @@
 // (LAM_USAGE), checkpoints, texts and outputs that cannot be opened. With several runs, one that
 // fails is said to have failed, here and in the summary, and the others go on; at the end the code
 // is that of the first that failed. A run after which the ranks cannot agree any more (LAM_PEER),
-// or that was interrupted, ends the sweep. Collective; all ranks return the same code.
+// or that was interrupted, ends the sweep. With resume, a run whose result is there already is not
+// run again. Collective; all ranks return the same code.
 LAM_CHECKED lam_code lam_sweep(const lam_comm *comm, const lam_job *job, const char *command,
-                               lam_arena *arena, lam_error *error);
+                               bool resume, lam_arena *arena, lam_error *error);
 
 #endif
