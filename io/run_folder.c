@@ -111,7 +111,11 @@ lam_code lam_run_folder_open(lam_run_folder *folder, const char *identity, bool 
                         strerror(errno));
     LAM_TRY(read_whole(path, MOST_IDENTITY, &was, &bytes, error));
     *found = was != NULL;
-    if (!was) return lam_replace_file(path, identity, strlen(identity), error);
+    if (!was) {
+        lam_code written = lam_replace_file(path, identity, strlen(identity), error);
+        if (written != LAM_OK) rmdir(folder->path);
+        return written;
+    }
     lam_code code = strcmp(was, identity) == 0 ? LAM_OK : fail_other(folder, was, identity, error);
     free(was);
     return code;

@@ -47,6 +47,7 @@ typedef struct lam_run_state {
     size_t part_count;
     lam_run_folder folder;
     bool resumed;                     // there is something in the folder
+    bool keeps_not;                   // finished layers cannot be kept
     bool opened;                      // on rank 0: the folder is this run's
     bool ended;                       // nothing is left to do: the result of this very run is there
     bool *needed;                     // [pass] by a layer, of any rank, that is not kept
@@ -401,6 +402,18 @@ static void tick_units(void *user, int64_t units, const char *detail) {
     lam_progress_add(tick->progress, units, "layer %lld, %s", (long long)tick->layer, detail);
 }
 
+// Keeps a finished layer. Where that fails, the run goes on without: a full disk gets its room
+// back.
+static void keep(lam_run_state *r, const lam_part *part, int64_t layer) {
+    lam_error failed;
+    if (r->keeps_not || lam_run_folder_store(&r->folder, part->run.profile->name, layer, part->mine,
+                                             part->group_count, &failed) == LAM_OK)
+        return;
+    fprintf(stderr, "laminar: %s; the run goes on, but keeps no finished layers\n", failed.text);
+    r->keeps_not = true;
+    lam_run_folder_remove(&r->folder);
+}
+
 // The layer function of one profile over this rank's layers.
 static lam_code finish_layers(lam_run_state *r, lam_part *part) {
     for (int64_t l = 0; l < r->layer_count; l++) {
@@ -416,8 +429,7 @@ static lam_code finish_layers(lam_run_state *r, lam_part *part) {
                                    (long long)at.layer);
         if (part->intervenes) continue;
         lam_arena_destroy(&part->layer_arena[l]);
-        LAM_TRY(lam_run_folder_store(&r->folder, part->run.profile->name, at.layer, part->mine,
-                                     part->group_count, r->error));
+        keep(r, part, at.layer);
     }
     return LAM_OK;
 }
