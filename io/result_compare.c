@@ -1,5 +1,6 @@
 #include "io/result_compare.h"
 
+#include "io/info_parts.h"
 #include "io/result_read.h"
 
 #include <inttypes.h>
@@ -26,24 +27,6 @@ __attribute__((format(printf, 2, 3))) static void tell(comparing *c, const char 
     fputc('\n', c->out);
 }
 
-static double number_at(const void *data, lam_type type, int64_t i) {
-    switch (type) {
-    case LAM_DOUBLE:
-        return ((const double *)data)[i];
-    case LAM_FLOAT:
-        return (double)((const float *)data)[i];
-    case LAM_INT:
-        return ((const int32_t *)data)[i];
-    case LAM_INT64:
-        return (double)((const int64_t *)data)[i];
-    case LAM_BYTE:
-        return ((const int8_t *)data)[i];
-    case LAM_STRING:
-        break;
-    }
-    return NAN;
-}
-
 // How far apart two numbers are, relative to the larger: 0 for two missing ones, infinite for one.
 static double distance(double a, double b) {
     if (isnan(a) || isnan(b)) return isnan(a) && isnan(b) ? 0 : INFINITY;
@@ -51,10 +34,14 @@ static double distance(double a, double b) {
     return fabs(a - b) / fmax(fabs(a), fabs(b));
 }
 
-static bool equal_at(const comparing *c, lam_type type, const void *a, const void *b, int64_t i) {
+// Value i of a variable in either result, at[f] being its index in group f.
+static bool equal_at(const comparing *c, const lam_group group[2], const int64_t at[2], int64_t i) {
+    const lam_type type = group[0].variables[at[0]].type;
+    const void *a = group[0].data[at[0]], *b = group[1].data[at[1]];
     if (type == LAM_STRING)
         return strcmp(((const char *const *)a)[i], ((const char *const *)b)[i]) == 0;
-    const double x = number_at(a, type, i), y = number_at(b, type, i);
+    const double x = lam_group_value(&group[0], (size_t)at[0], i);
+    const double y = lam_group_value(&group[1], (size_t)at[1], i);
     if (isnan(x) && isnan(y)) return true;
     if (c->tolerance > 0) return distance(x, y) <= c->tolerance;
     const size_t size = lam_type_size(type);
@@ -78,34 +65,34 @@ static void place_of(const lam_group *group, const lam_variable *variable, int64
                          variable->dimensions[d], index[d]);
 }
 
-static void text_at(const lam_variable *variable, const void *data, int64_t i, char text[NAME]) {
-    if (variable->type == LAM_STRING)
-        snprintf(text, NAME, "'%s'", ((const char *const *)data)[i]);
-    else if (variable->type == LAM_INT64) // more digits than a double has
-        snprintf(text, NAME, "%" PRId64, ((const int64_t *)data)[i]);
+static void text_at(const lam_group *group, int64_t at, int64_t i, char text[NAME]) {
+    const lam_type type = group->variables[at].type;
+    if (type == LAM_STRING)
+        snprintf(text, NAME, "'%s'", ((const char *const *)group->data[at])[i]);
+    else if (type == LAM_INT64) // more digits than a double has
+        snprintf(text, NAME, "%" PRId64, ((const int64_t *)group->data[at])[i]);
     else
-        snprintf(text, NAME, "%.17g", number_at(data, variable->type, i));
+        snprintf(text, NAME, "%.17g", lam_group_value(group, (size_t)at, i));
 }
 
 static void compare_values(comparing *c, const lam_group group[2], const int64_t at[2]) {
     const lam_variable *variable = &group[0].variables[at[0]];
-    const void *data[2] = {group[0].data[at[0]], group[1].data[at[1]]};
     const int64_t count = lam_group_value_count(&group[0], (size_t)at[0]);
     int64_t different = 0, first = 0;
     double largest = 0;
     for (int64_t i = 0; i < count; i++) {
-        if (equal_at(c, variable->type, data[0], data[1], i)) continue;
+        if (equal_at(c, group, at, i)) continue;
         if (!different++) first = i;
         if (variable->type != LAM_STRING)
-            largest = fmax(largest, distance(number_at(data[0], variable->type, i),
-                                             number_at(data[1], variable->type, i)));
+            largest = fmax(largest, distance(lam_group_value(&group[0], (size_t)at[0], i),
+                                             lam_group_value(&group[1], (size_t)at[1], i)));
     }
     c->found->values += count;
     c->found->different_values += different;
     if (!different) return;
     char place[PLACE], text[2][NAME], how_far[64] = "";
     place_of(&group[0], variable, first, place);
-    for (int f = 0; f < 2; f++) text_at(variable, data[f], first, text[f]);
+    for (int f = 0; f < 2; f++) text_at(&group[f], at[f], first, text[f]);
     if (variable->type != LAM_STRING)
         snprintf(how_far, sizeof how_far, "; relative difference at most %.3g", largest);
     tell(c, "%s/%s: %" PRId64 " of %" PRId64 " values differ, the first at %s: %s and %s%s",

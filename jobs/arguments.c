@@ -1,5 +1,6 @@
 #include "arguments.h"
 
+#include "lam_version.h"
 #include "src/wording.h"
 
 #include <stdio.h>
@@ -304,4 +305,18 @@ void lam_help_print(FILE *out, const lam_command *command) {
     if (command->examples && *command->examples) fputs("\nExamples:\n", out);
     for (const char *const *line = command->examples; line && *line; line++)
         fprintf(out, "  %s\n", *line);
+}
+
+lam_code lam_arguments_open(const lam_command *command, int argc, const char *const *argv,
+                            lam_arguments *arguments, bool *ended, lam_arena *arena,
+                            lam_error *error) {
+    for (const lam_option_group *group = command->groups; group && group->table; group++)
+        LAM_TRY(lam_options_default(group->table, group->options, arena, error));
+    LAM_TRY(lam_arguments_parse(command, argc, argv, arguments, arena, error));
+    *ended = arguments->help || arguments->version;
+    if (arguments->help)
+        lam_help_print(stdout, command);
+    else if (arguments->version)
+        puts("laminar " LAM_VERSION);
+    return LAM_OK;
 }

@@ -50,6 +50,13 @@ LAM_CHECKED lam_code lam_arguments_parse(const lam_command *command, int argc,
                                          const char *const *argv, lam_arguments *arguments,
                                          lam_arena *arena, lam_error *error);
 
+// For a command whose groups are all its own: sets their defaults, parses, and gives the help or
+// the version where that is asked for. *ended: it was, and nothing is left to do. Errors as above,
+// and LAM_MEMORY.
+LAM_CHECKED lam_code lam_arguments_open(const lam_command *command, int argc,
+                                        const char *const *argv, lam_arguments *arguments,
+                                        bool *ended, lam_arena *arena, lam_error *error);
+
 // Adds " (see 'laminar NAME --help')" to the error's text and returns its code.
 lam_code lam_usage_hint(const lam_command *command, lam_error *error);
 

@@ -112,13 +112,7 @@ typedef struct layer_state {
 } layer_state;
 
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
-    const attention_options *o = run->options;
-    lam_bandwidth bandwidth;
-    if (!lam_bandwidth_parse(o->bandwidth, &bandwidth))
-        return lam_fail(error, LAM_USAGE,
-                        "'attention.bandwidth': '%s' is not scott, silverman or a number above 0",
-                        o->bandwidth);
-    return lam_passage_resolve(run, error);
+    return lam_passage_resolve(run, ((const attention_options *)run->options)->bandwidth, error);
 }
 
 // In published mode the weights are made anew of the projection. A row site is seen before its

@@ -255,14 +255,9 @@ lam_code lam_command_fetch(int argc, const char *const *argv, lam_error *error) 
         .examples = examples};
     lam_arena arena = {0};
     lam_arguments arguments;
-    lam_code code = lam_options_default(what_options, &options, &arena, error);
-    if (code == LAM_OK) code = lam_options_default(network_options, &options, &arena, error);
-    if (code == LAM_OK) code = lam_arguments_parse(&command, argc, argv, &arguments, &arena, error);
-    if (code == LAM_OK && arguments.help)
-        lam_help_print(stdout, &command);
-    else if (code == LAM_OK && arguments.version)
-        puts("laminar " LAM_VERSION);
-    else if (code == LAM_OK && is_first_rank()) {
+    bool ended = false;
+    lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
+    if (code == LAM_OK && !ended && is_first_rank()) {
         lam_log_open(arguments.level, true);
         code = fetch_all(&command, &options, &arguments.operands, &arena, error);
     }

@@ -4,7 +4,6 @@
 #include "io/tokens.h"
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
-#include "lam_version.h"
 #include "src/log.h"
 
 #include <inttypes.h>
@@ -187,13 +186,9 @@ lam_code lam_command_info(int argc, const char *const *argv, lam_error *error) {
         .examples = examples};
     lam_arena arena = {0};
     lam_arguments arguments;
-    lam_code code = lam_options_default(info_options, &options, &arena, error);
-    if (code == LAM_OK) code = lam_arguments_parse(&command, argc, argv, &arguments, &arena, error);
-    if (code == LAM_OK && arguments.help)
-        lam_help_print(stdout, &command);
-    else if (code == LAM_OK && arguments.version)
-        puts("laminar " LAM_VERSION);
-    else if (code == LAM_OK) {
+    bool ended = false;
+    lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
+    if (code == LAM_OK && !ended) {
         lam_log_open(arguments.level, true);
         code = info_of(arguments.operands.item[0], &options, error);
     }

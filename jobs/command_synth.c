@@ -1,7 +1,6 @@
 #include "io/synth.h"
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
-#include "lam_version.h"
 #include "src/log.h"
 
 #include <stdio.h>
@@ -61,14 +60,11 @@ lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error) 
     lam_arena arena = {0};
     lam_arguments arguments;
     lam_model_config config;
-    lam_code code = lam_options_default(synth_options, &given, &arena, error);
-    if (code == LAM_OK) code = lam_arguments_parse(&command, argc, argv, &arguments, &arena, error);
-    if (code == LAM_OK && arguments.help) {
-        lam_help_print(stdout, &command);
+    bool ended = false;
+    lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
+    if (code == LAM_OK && arguments.help)
         print_shapes();
-    } else if (code == LAM_OK && arguments.version)
-        puts("laminar " LAM_VERSION);
-    else if (code == LAM_OK) {
+    else if (code == LAM_OK && !ended) {
         lam_log_open(arguments.level, true);
         code = lam_synth_shape(arguments.operands.item[0], &config, error);
         lam_synth_options options = {.dtype = dtypes[given.dtype],

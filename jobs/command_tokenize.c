@@ -162,17 +162,12 @@ lam_code lam_command_tokenize(int argc, const char *const *argv, bool *speaks, l
         .examples = examples};
     lam_arena arena = {0};
     lam_arguments arguments;
-    lam_code code = lam_options_default(tokenize_options, &options, &arena, error);
-    if (code == LAM_OK) code = lam_options_default(dump_options, &options, &arena, error);
-    if (code == LAM_OK) code = lam_arguments_parse(&command, argc, argv, &arguments, &arena, error);
-    if (code == LAM_OK && arguments.help) {
-        lam_help_print(stdout, &command);
-    } else if (code == LAM_OK && arguments.version) {
-        puts("laminar " LAM_VERSION);
-    } else if (code == LAM_OK && !options.model) {
+    bool ended = false;
+    lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
+    if (code == LAM_OK && !ended && !options.model) {
         lam_fail(error, LAM_USAGE, "the tokenizer's folder is missing: add --model DIR");
         code = lam_usage_hint(&command, error);
-    } else if (code == LAM_OK) {
+    } else if (code == LAM_OK && !ended) {
         code = run(&arguments, &options, speaks, error);
     }
     lam_arena_destroy(&arena);

@@ -86,13 +86,7 @@ typedef struct layer_state {
 } layer_state;
 
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
-    const heads_options *o = run->options;
-    lam_bandwidth bandwidth;
-    if (!lam_bandwidth_parse(o->bandwidth, &bandwidth))
-        return lam_fail(error, LAM_USAGE,
-                        "'heads.bandwidth': '%s' is not scott, silverman or a number above 0",
-                        o->bandwidth);
-    return lam_passage_resolve(run, error);
+    return lam_passage_resolve(run, ((const heads_options *)run->options)->bandwidth, error);
 }
 
 static lam_site_set sites(const lam_profile_run *run) {

@@ -1,13 +1,19 @@
 #include "jobs/passage.h"
 
+#include "src/kde.h"
 #include "src/log.h"
 #include "src/strip.h"
 
 // The last token looks at one that is neither itself nor the first.
 enum { FEWEST_TOKENS = 3 };
 
-lam_code lam_passage_resolve(const lam_profile_run *run, lam_error *error) {
+lam_code lam_passage_resolve(const lam_profile_run *run, const char *bandwidth, lam_error *error) {
     lam_input *input = run->input;
+    lam_bandwidth parsed;
+    if (!lam_bandwidth_parse(bandwidth, &parsed))
+        return lam_fail(error, LAM_USAGE,
+                        "'%s.bandwidth': '%s' is not scott, silverman or a number above 0",
+                        run->profile->name, bandwidth);
     if (input->length < FEWEST_TOKENS)
         return lam_fail(error, LAM_USAGE,
                         "%s: sequences of %lld tokens are too short: choose a length of %d or more",
