@@ -16,30 +16,9 @@
 
 #include <cmocka.h>
 
-static lam_arena arena;
-static lam_error error;
+#include "rsa_fixture.h"
+
 static const double levels[2] = {0.025, 0.975};
-
-static void *get(int64_t count, size_t size) {
-    void *made = lam_arena_alloc(&arena, (size_t)count, size, &error);
-    assert_non_null(made);
-    return made;
-}
-
-static int destroy(void **state) {
-    (void)state;
-    lam_arena_destroy(&arena);
-    return 0;
-}
-
-static lam_categories categories_of(const int64_t *size, int64_t count) {
-    int64_t *start = get(count + 1, sizeof *start);
-    for (int64_t g = 0; g < count; g++) start[g + 1] = start[g] + size[g];
-    int32_t *of = get(start[count], sizeof *of);
-    for (int64_t g = 0; g < count; g++)
-        for (int64_t i = start[g]; i < start[g + 1]; i++) of[i] = (int32_t)g;
-    return (lam_categories){start[count], count, start, of};
-}
 
 // Cosines of words around a centre of their category: the more distance, the more selective. The
 // components share a part of their words' rows.
