@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// A path in the golden folder: LAMINAR_GOLDEN where set, else tests/golden. Static storage.
+// The path of a case that other seeds can stand in for: in LAMINAR_GOLDEN where set, else in
+// tests/golden (LAM_TEST_GOLDEN), where cases lie that there is one of only. Static storage.
 static inline const char *golden_path(const char *name) {
     static char path[4][4096];
     static unsigned next;

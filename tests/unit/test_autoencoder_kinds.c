@@ -28,7 +28,8 @@ static const void *look(const scene *s, const char *of, const char *name) {
 static scene open_scene(void) {
     scene s;
     lam_error error;
-    succeed(lam_safetensors_open(golden_path("sae_kinds.safetensors"), &s.file, &error), &error);
+    succeed(lam_safetensors_open(LAM_TEST_GOLDEN "/sae_kinds.safetensors", &s.file, &error),
+            &error);
     const lam_tensor *x = lam_safetensors_find(s.file, "x");
     const lam_tensor *order = lam_safetensors_find(s.file, "order");
     s.rows = x->shape[0], s.width = x->shape[1], s.x = x->data;

@@ -89,8 +89,8 @@ static const char golden_text[] = "A mill grinds corn & \"more\".\n=\n"
 static void test_articles(void **state) {
     (void)state;
     size_t bytes;
-    char *xml = read_bytes(golden_path("dump.xml"), &bytes);
-    collected c = read_dump(golden_path("dump.xml"), 0, 0, 0);
+    char *xml = read_bytes(LAM_TEST_GOLDEN "/dump.xml", &bytes);
+    collected c = read_dump(LAM_TEST_GOLDEN "/dump.xml", 0, 0, 0);
     assert_string_equal(c.text, golden_text);
     assert_int_equal(c.count, 3);
     assert_true(c.id[0] == 11 && c.id[1] == 14 && c.id[2] == 17);
@@ -253,7 +253,7 @@ static void test_refusals(void **state) {
         assert_refused(path, &everything, LAM_INPUT, cases[i].words);
     }
     const lam_dump_choice both = {1, 1, 1};
-    assert_refused(golden_path("dump.xml"), &both, LAM_USAGE, "give one of the two");
+    assert_refused(LAM_TEST_GOLDEN "/dump.xml", &both, LAM_USAGE, "give one of the two");
     assert_refused(in_folder(folder, "none.xml"), &everything, LAM_IO, "cannot be opened");
     mkdir(in_folder(folder, "folder.xml"), 0777);
     assert_refused(in_folder(folder, "folder.xml"), &everything, LAM_IO, "is not a regular file");
