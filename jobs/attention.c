@@ -324,7 +324,7 @@ static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, l
     }
     for (int kind = 0; kind < KINDS; kind++) {
         LAM_TRY(fill_kind(run, layer, l, kind, group, arena, error));
-        tick->add(tick->user, 1, kind_names[kind]);
+        if (!tick->add(tick->user, 1, kind_names[kind])) return lam_stop_fail(error);
     }
     fill_heads(run, layer, l, group);
     return LAM_OK;

@@ -274,11 +274,10 @@ static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, l
     }
     LAM_TRY(
         fill_pairs(run, layer, "same", &same, negative, &scores->same_scores, group, arena, error));
-    tick->add(tick->user, 1, "same heads");
+    if (!tick->add(tick->user, 1, "same heads")) return lam_stop_fail(error);
     LAM_TRY(fill_pairs(run, layer, "different", &scores->different, scores->different_negative,
                        &scores->different_scores, group, arena, error));
-    tick->add(tick->user, 1, "different heads");
-    return LAM_OK;
+    return tick->add(tick->user, 1, "different heads") ? LAM_OK : lam_stop_fail(error);
 }
 
 static int64_t units(const lam_profile_run *run) {

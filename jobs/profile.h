@@ -13,6 +13,7 @@
 #include "src/option.h"
 #include "src/schema.h"
 #include "src/sequences.h"
+#include "src/stop.h"
 #include "src/tokenizer.h"
 
 typedef enum lam_mode { LAM_STANDARD, LAM_PUBLISHED } lam_mode;
@@ -50,10 +51,11 @@ typedef struct lam_profile_group {
     bool unwritten; // collected for describe, but no part of the result; these come last
 } lam_profile_group;
 
-// How a layer function says where it is: units done since the last call, and a text. It may be
-// called from the thread that runs the layer function only.
+// How a layer function says where it is: units done since the last call, and a text; false: it is
+// to stop here, leave its state in order and return lam_stop_fail(error). It may be called from the
+// thread that runs the layer function only, and at least every few seconds.
 typedef struct lam_tick {
-    void (*add)(void *user, int64_t units, const char *detail);
+    bool (*add)(void *user, int64_t units, const char *detail);
     void *user;
 } lam_tick;
 

@@ -105,8 +105,7 @@ static lam_code measure_component(rsa_work *w, int k, int32_t *rank) {
     }
     if (w->rows->components > 1) LAM_TRY(lam_ranks(w->pairs[k], w->pair_count, rank, w->error));
     if (!lam_standardise(w->pairs[k], w->pair_count, &w->was[k])) w->flags[k] |= LAM_RSA_FLAT;
-    w->tick->add(w->tick->user, 1, "similarities");
-    return LAM_OK;
+    return w->tick->add(w->tick->user, 1, "similarities") ? LAM_OK : lam_stop_fail(w->error);
 }
 
 static lam_code measure(rsa_work *w, lam_arena *scratch) {
@@ -153,14 +152,14 @@ static lam_code keep_for_layers(const rsa_work *w) {
     return LAM_OK;
 }
 
-static void tell_permutations(void *user, int64_t resamples) {
+static bool tell_permutations(void *user, int64_t resamples) {
     const lam_tick *tick = user;
-    tick->add(tick->user, resamples, "permutations");
+    return tick->add(tick->user, resamples, "permutations");
 }
 
-static void tell_bootstraps(void *user, int64_t resamples) {
+static bool tell_bootstraps(void *user, int64_t resamples) {
     const lam_tick *tick = user;
-    tick->add(tick->user, resamples, "bootstraps");
+    return tick->add(tick->user, resamples, "bootstraps");
 }
 
 static lam_code permute(const rsa_work *w, const lam_rsa_layer *layer, lam_resampling how) {

@@ -10,6 +10,7 @@
 #include "mpi/collect.h"
 #include "mpi/pipeline.h"
 #include "src/log.h"
+#include "src/stop.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -397,9 +398,10 @@ typedef struct lam_layer_tick {
     int64_t layer;
 } lam_layer_tick;
 
-static void tick_units(void *user, int64_t units, const char *detail) {
+static bool tick_units(void *user, int64_t units, const char *detail) {
     const lam_layer_tick *tick = user;
     lam_progress_add(tick->progress, units, "layer %lld, %s", (long long)tick->layer, detail);
+    return !lam_stop_asked();
 }
 
 // Keeps a finished layer. Where that fails, the run goes on without: a full disk gets its room
@@ -514,6 +516,22 @@ static lam_code run(lam_run_state *r) {
     return lam_comm_follow(r->comm, write_result(r), r->error);
 }
 
+// On rank 0: what is kept stays for a later run, but where that would fail again.
+static void leave_folder(lam_run_state *r, lam_code code) {
+    if (code == LAM_OK || r->comm->rank != 0 || !r->folder.path) return;
+    const bool holds = lam_run_folder_holds(&r->folder);
+    if (r->opened && (!holds || code == LAM_USAGE || code == LAM_INPUT || code == LAM_NUMERIC))
+        lam_run_folder_remove(&r->folder);
+    if (code != LAM_INTERRUPTED) return;
+    char how[sizeof r->error->text / 2];
+    snprintf(how, sizeof how, "%.*s", (int)sizeof how - 1, r->error->text);
+    if (holds)
+        lam_fail(r->error, code, "%s; what is finished is kept in %s: go on with --resume", how,
+                 r->folder.path);
+    else
+        lam_fail(r->error, code, "%s before anything was finished", how);
+}
+
 lam_code lam_run(const lam_run_request *request, lam_error *error) {
     lam_run_state r = {.request = request,
                        .comm = request->comm,
@@ -523,10 +541,7 @@ lam_code lam_run(const lam_run_request *request, lam_error *error) {
     lam_code code = lam_progress_create(&r.progress, r.comm, request->progress, &r.arena, error);
     code = lam_comm_agree(r.comm, code, error);
     if (code == LAM_OK) code = run(&r);
-    // What would fail again needs no restart.
-    if (r.opened && (code == LAM_USAGE || code == LAM_INPUT || code == LAM_NUMERIC ||
-                     !lam_run_folder_holds(&r.folder)))
-        lam_run_folder_remove(&r.folder);
+    leave_folder(&r, code);
     for (size_t i = 0; r.part && i < r.part_count; i++)
         for (int64_t l = 0; r.part[i].layer_arena && l < r.layer_count; l++)
             lam_arena_destroy(&r.part[i].layer_arena[l]);

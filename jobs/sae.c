@@ -270,8 +270,7 @@ static bool tell_step(void *state, const lam_autoencoder_position *position) {
     char detail[64];
     snprintf(detail, sizeof detail, "epoch %lld of %lld",
              (long long)(position->epoch + (position->batch > 0)), (long long)step->epochs);
-    step->tick->add(step->tick->user, done, detail);
-    return true;
+    return step->tick->add(step->tick->user, done, detail);
 }
 
 // What either training leaves.
@@ -297,6 +296,7 @@ static lam_code train_standard(const lam_profile_run *run, int64_t layer, const 
     lam_autoencoder_progress progress = {tell_step, &step};
     LAM_TRY(lam_autoencoder_train(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer,
                                   &progress, &outcome->curves, error));
+    if (outcome->curves.status == LAM_AUTOENCODER_STOPPED) return lam_stop_fail(error);
     LAM_TRY(export_layer(run, layer, lam_autoencoder_get(autoencoder), error));
     LAM_TRY(
         lam_autoencoder_measure(autoencoder, rows->row, rows->count, &outcome->measures, error));
@@ -310,9 +310,9 @@ static bool tell_epoch(void *state, const lam_autoencoder_position *position) {
     char detail[64];
     snprintf(detail, sizeof detail, "epoch %lld of %lld", (long long)position->epoch,
              (long long)step->epochs);
-    step->tick->add(step->tick->user, (position->epoch - step->told) * step->rows, detail);
+    const int64_t done = position->epoch - step->told;
     step->told = position->epoch;
-    return true;
+    return step->tick->add(step->tick->user, done * step->rows, detail);
 }
 
 static lam_code train_published(const lam_profile_run *run, int64_t layer, const sae_rows *rows,
@@ -331,6 +331,7 @@ static lam_code train_published(const lam_profile_run *run, int64_t layer, const
     lam_autoencoder_progress progress = {tell_epoch, &step};
     LAM_TRY(
         lam_published_train(published, rows->row, rows->count, &progress, &outcome->curves, error));
+    if (outcome->curves.status == LAM_AUTOENCODER_STOPPED) return lam_stop_fail(error);
     LAM_TRY(export_layer(run, layer, lam_published_get(published), error));
     LAM_TRY(lam_published_measure(published, rows->row, rows->count, &outcome->measures, error));
     return lam_published_reconstruct(published, rows->row, sae_splice_rows(run, rows, o->splice),

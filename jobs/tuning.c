@@ -332,7 +332,7 @@ static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, l
         lam_code code = lam_tuning_analyse(&f, &scratch, error);
         lam_arena_destroy(&scratch);
         if (code != LAM_OK) return lam_fail_within(error, "site %s", site);
-        tick->add(tick->user, f.units, site);
+        if (!tick->add(tick->user, f.units, site)) return lam_stop_fail(error);
     }
     return LAM_OK;
 }

@@ -1,5 +1,7 @@
 #include "pipeline.h"
 
+#include "src/stop.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
@@ -80,7 +82,9 @@ static lam_code receive(lam_stream *s, int buffer) {
     int32_t status;
     memcpy(&status, s->message[buffer], sizeof status);
     if (status != LAM_OK && s->code == LAM_OK)
-        s->code = lam_fail(s->error, (lam_code)status, "an earlier rank failed");
+        s->code = status == LAM_INTERRUPTED
+                      ? lam_stop_fail(s->error)
+                      : lam_fail(s->error, (lam_code)status, "an earlier rank failed");
     return LAM_OK;
 }
 
@@ -102,6 +106,7 @@ static lam_code stream_run(lam_stream *s) {
             LAM_TRY(post_receive(s, next));
         }
         LAM_TRY(await(s, &s->send[buffer]));
+        if (s->code == LAM_OK) s->code = lam_stop_check(s->error);
         if (s->code == LAM_OK) s->code = compute(s, now, &batch, s->message[buffer] + HEADER);
         if (!s->last) LAM_TRY(post_send(s, buffer, rows));
         if (p->tick) p->tick(p->user, rows);

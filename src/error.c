@@ -31,6 +31,7 @@ lam_code lam_fail(lam_error *error, lam_code code, const char *format, ...) {
 }
 
 lam_code lam_fail_within(lam_error *error, const char *format, ...) {
+    if (error->code == LAM_INTERRUPTED) return error->code;
     char before[sizeof error->text / 2];
     va_list arguments;
     va_start(arguments, format);

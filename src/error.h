@@ -35,7 +35,8 @@ const char *lam_code_text(lam_code code);
 __attribute__((format(printf, 3, 4))) lam_code lam_fail(lam_error *error, lam_code code,
                                                         const char *format, ...);
 
-// Puts "formatted: " before the text that is already in *error, and returns error->code.
+// Puts "formatted: " before the text that is already in *error, and returns error->code. Where the
+// work was asked to end (LAM_INTERRUPTED) it is no matter where, and the text stays.
 __attribute__((format(printf, 2, 3))) lam_code lam_fail_within(lam_error *error, const char *format,
                                                                ...);
 

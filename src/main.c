@@ -83,6 +83,7 @@ int main(int argc, char **argv) {
     lam_code code = run(argc, (const char *const *)argv, &speaks, &error);
     if (code == LAM_OK && (fflush(stdout) != 0 || ferror(stdout)))
         code = lam_fail(&error, LAM_IO, "standard output cannot be written");
-    if (code != LAM_OK && speaks) fprintf(stderr, "laminar: error: %s\n", error.text);
+    if (code != LAM_OK && speaks)
+        fprintf(stderr, "laminar: %s%s\n", code == LAM_INTERRUPTED ? "" : "error: ", error.text);
     return (int)code;
 }

@@ -3,6 +3,7 @@
 #include "arena.h"
 #include "random.h"
 #include "similarity.h"
+#include "stop.h"
 #include "vector.h"
 
 #include <math.h>
@@ -253,18 +254,19 @@ static double p_value(const double *value, int64_t count, double direction, doub
 // Runs of groups of resamples, with a word to the caller between them.
 typedef void run_group(const void *user, int64_t index, lane_group *group);
 
-static void run_groups(const lam_resampling *how, int64_t count, lane_group *groups, run_group *run,
-                       const void *user) {
+static lam_code run_groups(const lam_resampling *how, int64_t count, lane_group *groups,
+                           run_group *run, const void *user, lam_error *error) {
     for (int64_t first = 0; first * LANES < count; first += GROUPS_A_CALL) {
         const int64_t all = (count + LANES - 1) / LANES;
         const int64_t end = first + GROUPS_A_CALL < all ? first + GROUPS_A_CALL : all;
 #pragma omp parallel for schedule(dynamic)
         for (int64_t g = first; g < end; g++) run(user, g, &groups[omp_get_thread_num()]);
         const int64_t begun = first * LANES, ended = end * LANES;
-        if (how->done)
-            how->done(how->user, (ended < how->count ? ended : how->count) -
-                                     (begun < how->count ? begun : how->count));
+        if (how->done && !how->done(how->user, (ended < how->count ? ended : how->count) -
+                                                   (begun < how->count ? begun : how->count)))
+            return lam_stop_fail(error);
     }
+    return LAM_OK;
 }
 
 static void run_permutations(const void *user, int64_t index, lane_group *group) {
@@ -275,9 +277,10 @@ lam_code lam_rsa_permute(const lam_rsa_layer *layer, const lam_resampling *how, 
                          double rsa[PAIRS], double contrast[COMPONENTS], lam_error *error) {
     lam_arena scratch = {0};
     permutation_test test = {.layer = layer, .how = how};
-    const lam_code code = begin_test(&test, &scratch, error);
+    lam_code code = begin_test(&test, &scratch, error);
+    if (code == LAM_OK)
+        code = run_groups(how, how->count + 1, test.groups, run_permutations, &test, error);
     if (code == LAM_OK) {
-        run_groups(how, how->count + 1, test.groups, run_permutations, &test);
         const double one = sqrt(1.0 / (double)lam_pair_count(layer->categories->words));
         for (int k = 0; k < layer->components; k++)
             contrast[k] = p_value(test.contrast[k], how->count, distances ? -1 : 1, one);
@@ -394,10 +397,10 @@ lam_code lam_rsa_bootstrap(const lam_rsa_layer *layer, const lam_resampling *how
                            const double level[2], lam_rsa_intervals *intervals, lam_error *error) {
     lam_arena scratch = {0};
     bootstrap b = {.layer = layer, .how = how};
-    const lam_code code = begin_bootstrap(&b, &scratch, error);
+    lam_code code = begin_bootstrap(&b, &scratch, error);
     *intervals = (lam_rsa_intervals){0};
+    if (code == LAM_OK) code = run_groups(how, how->count, b.groups, bootstrap_group, &b, error);
     if (code == LAM_OK) {
-        run_groups(how, how->count, b.groups, bootstrap_group, &b);
         for (int k = 0; k < layer->components; k++)
             intervals->selectivity_left_out[k] =
                 interval_of(b.selectivity[k], how->count, level, intervals->selectivity[k]);

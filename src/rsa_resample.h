@@ -5,6 +5,8 @@
 
 #include "rsa.h"
 
+#include <stdbool.h>
+
 enum { LAM_RSA_COMPONENTS = 3, LAM_RSA_PAIRS = 3 };
 
 // Which two components a pair compares: QK, QV, KV.
@@ -21,8 +23,9 @@ typedef struct lam_rsa_layer {
 typedef struct lam_resampling {
     uint64_t seed;
     uint16_t layer;
-    int64_t count;                               // of resamples, at least 1
-    void (*done)(void *user, int64_t resamples); // called now and then, from the calling thread
+    int64_t count; // of resamples, at least 1
+    // Called now and then, from the calling thread; false ends the work with LAM_INTERRUPTED.
+    bool (*done)(void *user, int64_t resamples);
     void *user;
 } lam_resampling;
 

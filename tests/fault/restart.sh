@@ -59,7 +59,10 @@ done
 
 # --- a signal to a program alone
 run_until 40 TERM alone
-same "SIGTERM: status" 143 "$?"
+same "SIGTERM: status" 8 "$?"
+check "SIGTERM: says how to go on" \
+    grep -qx "laminar: ended by SIGTERM; what is finished is kept in cut.run: go on with --resume" \
+    "$log/err"
 check "SIGTERM: no result" test ! -e cut.nc
 
 # --- what is kept: not gone over by accident, not mixed with another run's

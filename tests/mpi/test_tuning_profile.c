@@ -194,8 +194,9 @@ typedef struct planted {
     void *state;
 } planted;
 
-static void no_tick(void *user, int64_t units, const char *detail) {
+static bool no_tick(void *user, int64_t units, const char *detail) {
     (void)user, (void)units, (void)detail;
+    return true;
 }
 
 static void plant(planted *p, lam_family family, const char *keys) {

@@ -24,9 +24,10 @@ typedef struct world {
     int64_t ticks;
 } world;
 
-static void count_tick(void *user, int64_t units, const char *detail) {
+static bool count_tick(void *user, int64_t units, const char *detail) {
     assert_non_null(detail);
     ((world *)user)->ticks += units;
+    return true;
 }
 
 static void begin_world(world *w, const char *categories) {

@@ -48,10 +48,11 @@ static lam_rsa_layer layer_of(const lam_categories *c, double distance, double s
 
 static int64_t told;
 
-static void tell(void *user, int64_t resamples) {
+static bool tell(void *user, int64_t resamples) {
     assert_ptr_equal(user, &told);
     assert_true(resamples >= 0);
     told += resamples;
+    return true;
 }
 
 static lam_resampling resampling(uint64_t seed, int64_t count) {

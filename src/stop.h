@@ -1,0 +1,32 @@
+// The request to end: SIGTERM, SIGINT or SIGUSR1, here or at another rank. Long work looks for it
+// between its pieces, leaves its state in order and returns LAM_INTERRUPTED.
+#ifndef LAM_STOP_H
+#define LAM_STOP_H
+
+#include "error.h"
+
+#include <stdbool.h>
+
+// From here on the three signals, but those that whoever started the process had it ignore, are
+// requests, which a thread of its own takes; a second one, a second or more after the first, ends
+// the process at once. To be called once, before there is any other thread: all that follow have
+// the signals blocked, so that no handler ever runs on a thread that computes (see
+// product_onednn.c). LAM_MEMORY.
+LAM_CHECKED lam_code lam_stop_begin(lam_error *error);
+
+// Whether there was a request. Any thread may ask, and often.
+bool lam_stop_asked(void);
+
+// The signal of the request; 0: there was none.
+int lam_stop_signal(void);
+
+// Makes the request that another rank got one here too.
+void lam_stop_tell(int signal);
+
+// LAM_INTERRUPTED, "ended by SIGTERM".
+lam_code lam_stop_fail(lam_error *error);
+
+// For between two pieces of work: lam_stop_fail where there was a request, else LAM_OK.
+LAM_CHECKED lam_code lam_stop_check(lam_error *error);
+
+#endif
