@@ -364,7 +364,7 @@ static void find_needs(lam_run_state *r) {
 
 static lam_code run_pass(lam_run_state *r, size_t pass) {
     r->current_pass = pass;
-    lam_hooks hooks = {.sites = r->wanted[pass], .see = see, .user = r};
+    lam_hooks hooks = {.sites = r->wanted[pass], .see = see, .user = r, .residual_unused = true};
     lam_pipeline pipeline = {.comm = r->comm,
                              .layout = r->layout,
                              .model = &r->model,

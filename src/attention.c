@@ -91,13 +91,18 @@ static float score_scale(const lam_model_config *config, int64_t layer) {
     return (float)(config->scale_by_inverse_layer ? scale / (double)(layer + 1) : scale);
 }
 
+static bool wanted(const lam_hooks *hooks, lam_site site) {
+    return hooks && hooks->sites & LAM_SITE_BIT(site);
+}
+
 static void show(const lam_hooks *hooks, lam_site site, lam_view view) {
-    if (!hooks || !(hooks->sites & LAM_SITE_BIT(site))) return;
+    if (!wanted(hooks, site)) return;
     view.site = site;
     hooks->see(hooks->user, &view);
 }
 
-// One head of one sequence. qkv points at the sequence's first row, at the head's q.
+// One head of one sequence. qkv points at the sequence's first row, at the head's q; out at the
+// head's first value, or NULL.
 static lam_code attend(const lam_model_config *c, lam_view view, const float *qkv, float *out,
                        float *scores, const lam_hooks *hooks) {
     float scale = score_scale(c, view.layer);
@@ -122,12 +127,14 @@ static lam_code attend(const lam_model_config *c, lam_view view, const float *qk
         score.m = mix.m = rows;
         score.n = mix.k = score.c_stride = mix.a_stride = keys;
         score.a = qkv + first * 3 * c->width;
-        mix.c = out + first * c->width;
         LAM_TRY(lam_product_block(&score));
         show(hooks, LAM_SITE_SCORES, view);
+        if (!out && !wanted(hooks, LAM_SITE_WEIGHTS)) continue;
         for (int64_t i = 0; i < rows; i++)
             softmax_row(scores + i * keys, first + i + 1, keys, scale);
         show(hooks, LAM_SITE_WEIGHTS, view);
+        if (!out) continue;
+        mix.c = out + first * c->width;
         LAM_TRY(lam_product_block(&mix));
     }
     return LAM_OK;
@@ -147,7 +154,7 @@ lam_code lam_attention_run(const lam_attention *attention, const lam_batch *batc
                          .head = head};
         int code = (int)attend(
             c, view, qkv + row * 3 * c->width + head * c->head_width,
-            out + row * c->width + head * c->head_width,
+            out ? out + row * c->width + head * c->head_width : NULL,
             attention->scores + omp_get_thread_num() * QUERY_BLOCK * attention->length, hooks);
         if (code > worst) worst = code;
     }

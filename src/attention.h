@@ -17,7 +17,8 @@ LAM_CHECKED lam_code lam_attention_create(lam_attention **attention, const lam_m
 void lam_attention_rotate(const lam_attention *attention, const lam_batch *batch, float *qkv);
 
 // out [rows, width] = softmax(q k' scale) v, head by head, from qkv [rows, 3 width] after rotation.
-// Calls hooks for scores and weights. layer is the global number.
+// Calls hooks for scores and weights. layer is the global number. Where out is NULL, nothing is
+// computed beyond what hooks want.
 LAM_CHECKED lam_code lam_attention_run(const lam_attention *attention, const lam_batch *batch,
                                        int64_t layer, const float *qkv, float *out,
                                        const lam_hooks *hooks, lam_error *error);

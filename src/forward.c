@@ -237,6 +237,16 @@ static bool edited(const lam_layer_call *call, lam_site site) {
     return edit && edit->site == site && edit->layer == call->layer;
 }
 
+// Whether anything beyond a site of this layer is still to be computed.
+static bool needed_beyond(const lam_layer_call *call, lam_site site) {
+    const lam_model_config *c = &call->forward->model->config;
+    if (!call->hooks || !call->hooks->residual_unused || call->layer < c->layers - 1) return true;
+    // In the order of the computation, which begins with resid_pre.
+    lam_site_set later = call->hooks->sites & ~LAM_SITE_BIT(LAM_SITE_RESID_PRE);
+    if (site != LAM_SITE_RESID_PRE) later &= ~(2 * LAM_SITE_BIT(site) - 1);
+    return later != 0;
+}
+
 // Shows columns of data [rows, row_stride] as one site, sequence by sequence, and has them
 // rewritten where the site is edited.
 static void visit(const lam_layer_call *call, lam_site site, float *data, int64_t width,
@@ -260,7 +270,8 @@ static void visit(const lam_layer_call *call, lam_site site, float *data, int64_
     }
 }
 
-// attn_out = attention(norm1(residual)), added to sum unless that is NULL.
+// attn_out = attention(norm1(residual)), added to sum unless that is NULL; or as much of it as is
+// needed.
 static lam_code run_attention(const lam_layer_call *call, const float *residual, float *sum) {
     lam_forward *f = call->forward;
     const lam_model_config *c = &f->model->config;
@@ -272,9 +283,12 @@ static lam_code run_attention(const lam_layer_call *call, const float *residual,
     visit(call, LAM_SITE_Q, f->qkv, c->width, 3 * c->width);
     visit(call, LAM_SITE_K, f->qkv + c->width, c->width, 3 * c->width);
     visit(call, LAM_SITE_V, f->qkv + 2 * c->width, c->width, 3 * c->width);
+    if (!needed_beyond(call, LAM_SITE_V)) return LAM_OK;
     lam_attention_rotate(f->attention, call->batch, f->qkv);
-    LAM_TRY(lam_attention_run(f->attention, call->batch, call->layer, f->qkv, f->attended,
-                              call->hooks, call->error));
+    bool mixed = needed_beyond(call, LAM_SITE_WEIGHTS);
+    LAM_TRY(lam_attention_run(f->attention, call->batch, call->layer, f->qkv,
+                              mixed ? f->attended : NULL, call->hooks, call->error));
+    if (!mixed) return LAM_OK;
     // What is edited is added afterwards only.
     bool changed = edited(call, LAM_SITE_ATTN_OUT);
     lam_projection out = {
@@ -286,7 +300,7 @@ static lam_code run_attention(const lam_layer_call *call, const float *residual,
     return LAM_OK;
 }
 
-// mlp_out = MLP(norm2(residual)), added to residual.
+// mlp_out = MLP(norm2(residual)), added to residual; or as much of it as is needed.
 static lam_code run_mlp(const lam_layer_call *call, float *residual) {
     lam_forward *f = call->forward;
     const lam_model_config *c = &f->model->config;
@@ -294,14 +308,18 @@ static lam_code run_mlp(const lam_layer_call *call, float *residual) {
     // Without a look at the units before the activation, they need no memory of their own.
     float *mlp_act = wanted(call, LAM_SITE_MLP_FC) ? f->mlp_act : f->mlp_fc;
     norm(c, f->normed, residual, w->norm2_weight, w->norm2_bias, call->rows);
+    bool active = needed_beyond(call, LAM_SITE_MLP_FC);
+    bool held = !active || edited(call, LAM_SITE_MLP_FC); // not activated by the product itself
     lam_projection fc = {.bias = w->fc_bias,
                          .outputs = c->mlp_width,
-                         .activated = edited(call, LAM_SITE_MLP_FC) ? NULL : mlp_act,
+                         .activated = held ? NULL : mlp_act,
                          .activation = c->activation};
     LAM_TRY(project(f->mlp_fc, f->normed, w->fc_weight, call->rows, c->width, &fc, call->error));
     visit(call, LAM_SITE_MLP_FC, f->mlp_fc, c->mlp_width, c->mlp_width);
-    if (!fc.activated) activate(c, mlp_act, f->mlp_fc, call->rows);
+    if (!active) return LAM_OK;
+    if (held) activate(c, mlp_act, f->mlp_fc, call->rows);
     visit(call, LAM_SITE_MLP_ACT, mlp_act, c->mlp_width, c->mlp_width);
+    if (!needed_beyond(call, LAM_SITE_MLP_ACT)) return LAM_OK;
     bool changed = edited(call, LAM_SITE_MLP_OUT);
     lam_projection proj = {
         .bias = w->proj_bias, .outputs = c->width, .residual = changed ? NULL : residual};
@@ -334,7 +352,9 @@ lam_code lam_forward_some_layers(lam_forward *forward, const lam_batch *batch, i
                                .hooks = hooks,
                                .error = error};
         visit(&call, LAM_SITE_RESID_PRE, residual, c->width, c->width);
+        if (!needed_beyond(&call, LAM_SITE_RESID_PRE)) break;
         LAM_TRY(run_attention(&call, residual, parallel ? NULL : residual));
+        if (!needed_beyond(&call, LAM_SITE_ATTN_OUT)) break;
         LAM_TRY(run_mlp(&call, residual));
         if (parallel) add(residual, forward->attn_out, rows, c->width);
         visit(&call, LAM_SITE_RESID_POST, residual, c->width, c->width);

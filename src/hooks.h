@@ -2,6 +2,7 @@
 #ifndef LAM_HOOKS_H
 #define LAM_HOOKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // Name in job files; what it holds. Rows are tokens but for scores and weights.
@@ -62,6 +63,9 @@ typedef struct lam_hooks {
     void (*see)(void *user, const lam_view *view);
     void *user;
     const lam_edit *edit; // NULL: none; it follows see()
+    // Nobody needs the residual after the model's last layer: what is left of that layer beyond its
+    // last wanted site is not computed.
+    bool residual_unused;
 } lam_hooks;
 
 #endif

@@ -1,5 +1,4 @@
 // ranks: 1 2
-// seconds: 180
 // Every kind of autoencoder through the whole profile, on the demo model's own text, and the
 // options that do not go together.
 #include "tests/mpi/passage_fixture.h"

@@ -1,5 +1,4 @@
 // ranks: 1 2 3
-// seconds: 120
 // The loss recovered by the autoencoders of the demo model on its own text.
 #include "tests/mpi/passage_fixture.h"
 
