@@ -104,8 +104,9 @@ static lam_code prepare(lam_interventions *t, lam_error *error) {
     LAM_ALLOC(t->losses, &t->arena, t->passes, error);
     for (int64_t pass = 1; pass < t->passes; pass++)
         t->entry[pass] = lam_layout_owner(&q->layout, layer_of(t, pass));
-    if (t->rank > t->last) return LAM_OK;
     int64_t tokens = t->sequences.start[t->sequences.count];
+    if (t->rank != 0) LAM_ALLOC(t->sequences.token, &t->arena, tokens, error);
+    if (t->rank > t->last) return LAM_OK;
     LAM_ALLOC(t->clean, &t->arena, tokens * config->width, error);
     if (t->rank == t->last)
         LAM_ALLOC(t->logits, &t->arena, LAM_NEXT_TOKEN_ROWS * config->vocabulary, error);
@@ -117,9 +118,12 @@ static lam_code prepare(lam_interventions *t, lam_error *error) {
     return lam_checkpoint_load(q->checkpoint, &part, &t->arena, &t->model, NULL, NULL, error);
 }
 
-// Collective: all passes, and their losses to all.
+// Collective: all passes, and their losses to all. The last rank predicts tokens, which rank 0 has.
 static lam_code stream(lam_interventions *t, lam_error *error) {
     const lam_intervene_request *q = t->request;
+    const size_t tokens = (size_t)t->sequences.start[t->sequences.count];
+    LAM_TRY(lam_comm_broadcast(q->comm, t->sequences.token, tokens * sizeof *t->sequences.token, 0,
+                               error));
     lam_passes passes = {.count = t->passes, .entry = t->entry, .work = work};
     lam_pipeline pipeline = {.comm = q->comm,
                              .layout = q->layout,

@@ -6,6 +6,7 @@
 #define LAM_PROFILE_H
 
 #include "jobs/input.h"
+#include "src/chunks.h"
 #include "src/error.h"
 #include "src/forward.h"
 #include "src/hooks.h"
@@ -25,10 +26,12 @@ typedef struct lam_profile_run {
     uint64_t seed;
     const lam_model_config *model;
     lam_input *input;
-    void *options;                  // the profile's own struct
-    const lam_sequences *sequences; // once they are known
-    const char *model_path;         // the checkpoint's folder
-    const char *name;               // of the run among those of a sweep; "" where it is alone
+    void *options; // the profile's own struct
+    // Once they are known; their tokens on rank 0 alone, and how they pass.
+    const lam_sequences *sequences;
+    const lam_chunks *chunks;
+    const char *model_path; // the checkpoint's folder
+    const char *name;       // of the run among those of a sweep; "" where it is alone
 } lam_profile_run;
 
 // What sequences are taken from: a text's tokens, and the tokenizer that made them.
@@ -58,6 +61,12 @@ typedef struct lam_tick {
     bool (*add)(void *user, int64_t units, const char *detail);
     void *user;
 } lam_tick;
+
+// What a profile asks for that works on its sequences chunk by chunk.
+typedef struct lam_buffering {
+    int64_t sequences; // it sees at most so many before it works on them, or one micro-batch
+    int64_t rounds;    // times that all sequences pass
+} lam_buffering;
 
 enum { LAM_MAX_CHANGES = 4 };
 
@@ -107,6 +116,16 @@ typedef struct lam_profile {
 
     // Sees one view of a wanted site (src/hooks.h).
     void (*see)(const lam_profile_run *run, void *state, const lam_view *view);
+
+    // Whether in this run it buffers what it sees, and works on it chunk by chunk; NULL: never.
+    // Sequences are known, chunks are not. Other profiles see each sequence once, in the same
+    // order, whatever is asked for here.
+    bool (*buffers)(const lam_profile_run *run, lam_buffering *asked);
+
+    // Works on what was seen of a chunk, the layer's last one included, to make room for the next.
+    // It may fill rows of the groups. What it ticks is not counted: the details alone are shown.
+    lam_code (*drain)(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
+                      const lam_tick *tick, lam_error *error);
 
     // The layer function: fills the layer's rows of the groups. It works in units, so many a layer
     // in all, for the progress.

@@ -29,6 +29,8 @@ typedef struct lam_part {
     bool *kept;             // [own layer] finished by an earlier run
     lam_group mine[MAX_GROUPS], whole[MAX_GROUPS];
     size_t group_count, written_count; // the written ones come first
+    bool buffers;
+    int64_t rounds; // times that it sees its sequences
     bool intervenes;
     lam_intervention asked; // where it does
 } lam_part;
@@ -51,13 +53,14 @@ typedef struct lam_run_state {
     bool keeps_not;                   // finished layers cannot be kept
     bool opened;                      // on rank 0: the folder is this run's
     bool ended;                       // nothing is left to do: the result of this very run is there
-    bool *needed;                     // [pass] by a layer, of any rank, that is not kept
-    lam_site_set *wanted;             // [pass] by this rank's layers
+    int64_t *rounds;                  // [pass] that any rank's layers need, those not kept
     char run_sha256[LAM_SHA256_TEXT]; // on rank 0: of what decides the bits
     lam_texts texts;                  // on rank 0
     lam_sequences *passes; // sequences that go through the model, each once for all profiles that
     size_t pass_count;     // asked for the same
+    lam_chunks *chunks;    // [pass]
     size_t current_pass;
+    int64_t current_round;
     lam_seconds seconds;
     lam_error *error;
 } lam_run_state;
@@ -147,7 +150,7 @@ static lam_code check_exports(lam_run_state *r) {
     return LAM_OK;
 }
 
-// Collective.
+// Collective: all that the other ranks need of them, which is not the tokens.
 static lam_code share_sequences(lam_run_state *r) {
     const lam_comm *comm = r->comm;
     LAM_TRY(lam_comm_broadcast(comm, &r->pass_count, sizeof r->pass_count, 0, r->error));
@@ -155,20 +158,37 @@ static lam_code share_sequences(lam_run_state *r) {
         LAM_TRY(lam_comm_broadcast(comm, &r->part[i].pass, sizeof r->part[i].pass, 0, r->error));
     for (size_t i = 0; i < r->pass_count; i++) {
         lam_sequences *q = &r->passes[i];
-        int64_t size[2] = {q->count, comm->rank == 0 ? q->start[q->count] : 0};
-        LAM_TRY(lam_comm_broadcast(comm, size, sizeof size, 0, r->error));
+        int64_t count = q->count;
+        LAM_TRY(lam_comm_broadcast(comm, &count, sizeof count, 0, r->error));
         lam_code code = LAM_OK;
-        if (comm->rank != 0) code = lam_sequences_create(q, size[0], size[1], &r->arena, r->error);
+        if (comm->rank != 0) code = lam_sequences_create(q, count, 0, &r->arena, r->error);
         LAM_TRY(lam_comm_agree(comm, code, r->error));
-        LAM_TRY(lam_comm_broadcast(comm, q->start, (size_t)(size[0] + 1) * sizeof *q->start, 0,
+        LAM_TRY(lam_comm_broadcast(comm, q->start, (size_t)(count + 1) * sizeof *q->start, 0,
                                    r->error));
-        LAM_TRY(
-            lam_comm_broadcast(comm, q->token, (size_t)size[1] * sizeof *q->token, 0, r->error));
-        LAM_TRY(
-            lam_comm_broadcast(comm, q->label, (size_t)size[0] * sizeof *q->label, 0, r->error));
+        LAM_TRY(lam_comm_broadcast(comm, q->label, (size_t)count * sizeof *q->label, 0, r->error));
     }
     for (size_t i = 0; i < r->part_count; i++)
         r->part[i].run.sequences = &r->passes[r->part[i].pass];
+    return LAM_OK;
+}
+
+// How each pass's sequences come: in chunks that suit all its profiles.
+static lam_code cut_chunks(lam_run_state *r) {
+    LAM_ALLOC(r->chunks, &r->arena, r->pass_count, r->error);
+    for (size_t pass = 0; pass < r->pass_count; pass++) {
+        int64_t most = 0;
+        for (size_t i = 0; i < r->part_count; i++) {
+            lam_part *part = &r->part[i];
+            lam_buffering asked = {.rounds = 1};
+            if (part->pass != pass) continue;
+            part->run.chunks = &r->chunks[pass];
+            part->buffers =
+                part->run.profile->buffers && part->run.profile->buffers(&part->run, &asked);
+            part->rounds = asked.rounds;
+            if (part->buffers && (!most || asked.sequences < most)) most = asked.sequences;
+        }
+        LAM_TRY(lam_chunks_cut(&r->passes[pass], most, &r->chunks[pass], &r->arena, r->error));
+    }
     return LAM_OK;
 }
 
@@ -319,10 +339,14 @@ static lam_code begin_part(lam_run_state *r, lam_part *part) {
 }
 
 static lam_code begin_layers(lam_run_state *r) {
-    LAM_ALLOC(r->needed, &r->arena, r->pass_count, r->error);
-    LAM_ALLOC(r->wanted, &r->arena, r->pass_count, r->error);
+    LAM_ALLOC(r->rounds, &r->arena, r->pass_count, r->error);
     for (size_t i = 0; i < r->part_count; i++) LAM_TRY(begin_part(r, &r->part[i]));
     return LAM_OK;
+}
+
+// Whether a profile sees what passes now.
+static bool sees(const lam_run_state *r, const lam_part *part) {
+    return part->pass == r->current_pass && r->current_round < part->rounds;
 }
 
 static void see(void *user, const lam_view *view) {
@@ -330,8 +354,7 @@ static void see(void *user, const lam_view *view) {
     for (size_t i = 0; i < r->part_count; i++) {
         lam_part *part = &r->part[i];
         const int64_t layer = view->layer - r->first_layer;
-        if (part->pass == r->current_pass && part->sites & LAM_SITE_BIT(view->site) &&
-            !part->kept[layer])
+        if (sees(r, part) && part->sites & LAM_SITE_BIT(view->site) && !part->kept[layer])
             part->run.profile->see(&part->run, part->state[layer], view);
     }
 }
@@ -353,46 +376,6 @@ static lam_code end_stage(lam_run_state *r, const char *stage, lam_code code) {
     return LAM_OK;
 }
 
-// Which passes this rank's layers still need, and what of them.
-static void find_needs(lam_run_state *r) {
-    for (size_t i = 0; i < r->part_count; i++) {
-        const lam_part *part = &r->part[i];
-        for (int64_t l = 0; l < r->layer_count; l++)
-            if (!part->kept[l]) r->needed[part->pass] = true, r->wanted[part->pass] |= part->sites;
-    }
-}
-
-static lam_code run_pass(lam_run_state *r, size_t pass) {
-    r->current_pass = pass;
-    lam_hooks hooks = {.sites = r->wanted[pass], .see = see, .user = r, .residual_unused = true};
-    lam_pipeline pipeline = {.comm = r->comm,
-                             .layout = r->layout,
-                             .model = &r->model,
-                             .sequences = &r->passes[pass],
-                             .hooks = &hooks,
-                             .tick = tick_tokens,
-                             .user = r};
-    return lam_pipeline_run(&pipeline, r->error);
-}
-
-// Collective: every pass of sequences through the model that any layer still needs.
-static lam_code forward(lam_run_state *r) {
-    find_needs(r);
-    LAM_TRY(lam_comm_check(MPI_Allreduce(MPI_IN_PLACE, r->needed, (int)r->pass_count, MPI_C_BOOL,
-                                         MPI_LOR, r->comm->mpi),
-                           "agreeing on passes", r->error));
-    int64_t tokens = 0;
-    for (size_t i = 0; i < r->pass_count; i++)
-        if (r->needed[i]) tokens += r->passes[i].start[r->passes[i].count];
-    lam_progress_begin(r->progress, "forward pass", "tokens", tokens * r->config->layers,
-                       r->config->layers);
-    lam_code code = LAM_OK;
-    for (size_t i = 0; i < r->pass_count && code == LAM_OK; i++)
-        if (r->needed[i]) code = run_pass(r, i);
-    lam_arena_destroy(&r->weights);
-    return end_stage(r, "forward", code);
-}
-
 typedef struct lam_layer_tick {
     lam_progress *progress;
     int64_t layer;
@@ -402,6 +385,91 @@ static bool tick_units(void *user, int64_t units, const char *detail) {
     const lam_layer_tick *tick = user;
     lam_progress_add(tick->progress, units, "layer %lld, %s", (long long)tick->layer, detail);
     return !lam_stop_asked();
+}
+
+// Of work between the chunks of a stage that counts tokens.
+static bool tick_detail(void *user, int64_t units, const char *detail) {
+    (void)units;
+    return tick_units(user, 0, detail);
+}
+
+// How often this rank's layers still need each pass.
+static void find_needs(lam_run_state *r) {
+    for (size_t i = 0; i < r->part_count; i++) {
+        const lam_part *part = &r->part[i];
+        for (int64_t l = 0; l < r->layer_count; l++)
+            if (!part->kept[l] && r->rounds[part->pass] < part->rounds)
+                r->rounds[part->pass] = part->rounds;
+    }
+}
+
+// The sites that this rank's layers want to see of what passes now.
+static lam_site_set wanted(const lam_run_state *r) {
+    lam_site_set sites = 0;
+    for (size_t i = 0; i < r->part_count; i++)
+        for (int64_t l = 0; l < r->layer_count; l++)
+            if (sees(r, &r->part[i]) && !r->part[i].kept[l]) sites |= r->part[i].sites;
+    return sites;
+}
+
+// What the profiles that buffer do with a chunk.
+static lam_code drain(lam_run_state *r) {
+    for (size_t i = 0; i < r->part_count; i++) {
+        lam_part *part = &r->part[i];
+        for (int64_t l = 0; sees(r, part) && part->buffers && l < r->layer_count; l++) {
+            lam_layer_tick at = {r->progress, r->first_layer + l};
+            lam_tick tick = {.add = tick_detail, .user = &at};
+            if (part->kept[l]) continue;
+            if (part->run.profile->drain(&part->run, at.layer, part->state[l], part->mine, &tick,
+                                         r->error) != LAM_OK)
+                return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
+                                       (long long)at.layer);
+        }
+    }
+    return LAM_OK;
+}
+
+// Collective.
+static lam_code run_chunk(lam_run_state *r, int64_t chunk) {
+    const int64_t *first = &r->chunks[r->current_pass].first[chunk];
+    lam_sequences sequences = r->passes[r->current_pass];
+    sequences.count = first[1];
+    lam_hooks hooks = {.sites = wanted(r), .see = see, .user = r, .residual_unused = true};
+    lam_pipeline pipeline = {.comm = r->comm,
+                             .layout = r->layout,
+                             .model = &r->model,
+                             .sequences = &sequences,
+                             .first = first[0],
+                             .hooks = &hooks,
+                             .tick = tick_tokens,
+                             .user = r};
+    LAM_TRY(lam_pipeline_run(&pipeline, r->error));
+    return lam_comm_agree(r->comm, drain(r), r->error);
+}
+
+static lam_code run_pass(lam_run_state *r, size_t pass) {
+    r->current_pass = pass;
+    for (r->current_round = 0; r->current_round < r->rounds[pass]; r->current_round++)
+        for (int64_t chunk = 0; chunk < r->chunks[pass].count; chunk++)
+            LAM_TRY(run_chunk(r, chunk));
+    return LAM_OK;
+}
+
+// Collective: every pass of sequences through the model that any layer still needs.
+static lam_code forward(lam_run_state *r) {
+    find_needs(r);
+    LAM_TRY(lam_comm_check(MPI_Allreduce(MPI_IN_PLACE, r->rounds, (int)r->pass_count, MPI_INT64_T,
+                                         MPI_MAX, r->comm->mpi),
+                           "agreeing on passes", r->error));
+    int64_t tokens = 0;
+    for (size_t i = 0; i < r->pass_count; i++)
+        tokens += r->rounds[i] * r->passes[i].start[r->passes[i].count];
+    lam_progress_begin(r->progress, "forward pass", "tokens", tokens * r->config->layers,
+                       r->config->layers);
+    lam_code code = LAM_OK;
+    for (size_t i = 0; i < r->pass_count && code == LAM_OK; i++) code = run_pass(r, i);
+    lam_arena_destroy(&r->weights);
+    return end_stage(r, "forward", code);
 }
 
 // Keeps a finished layer. Where that fails, the run goes on without: a full disk gets its room
@@ -505,6 +573,7 @@ static lam_code run(lam_run_state *r) {
     LAM_TRY(lam_comm_agree(r->comm, resolve(r), r->error));
     LAM_TRY(lam_comm_follow(r->comm, take_sequences(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, share_sequences(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, cut_chunks(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, check_exports(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, load(r), r->error));
     LAM_TRY(share_folder(r));

@@ -1,24 +1,9 @@
 // The profile of sparse autoencoders: a fresh one for every layer, trained on the activations of
 // one site, and how sparse and how faithful it ends.
-#include "jobs/profile.h"
-#include "jobs/sae_export.h"
-#include "jobs/sae_kinds.h"
-#include "jobs/sae_splice.h"
-#include "src/autoencoder.h"
-#include "src/autoencoder_published.h"
+#include "jobs/sae.h"
 
 #include <float.h>
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
-
-typedef struct sae_options {
-    int site; // index into site_choices
-    int64_t latents, epochs, batch, splice;
-    double learning_rate;
-    sae_kinds kinds;
-    const char *export; // folder; NULL: nothing is exported
-} sae_options;
 
 // auto, then the row sites, in the order of row_sites.
 static const char *const site_choices[] = {"auto",    "qkv",       "q",          "k",
@@ -36,10 +21,14 @@ static const lam_option options[] = {
      "the autoencoder's activation; published mode has its own (relu, then top-k)"},
     {"latents", LAM_OPTION_INTEGER, offsetof(sae_options, latents), "auto", 1, 0x1p24, NULL,
      "latents; auto: 4 times the model's width, in published mode 2 times the site's"},
-    {"epochs", LAM_OPTION_INTEGER, offsetof(sae_options, epochs), "75", 1, 1e6, NULL,
-     "passes over the rows"},
+    {"epochs", LAM_OPTION_INTEGER, offsetof(sae_options, epochs), "auto", 1, 1e6, NULL,
+     "passes over the rows; with buffer each is one of the text through the model; auto: 75, with "
+     "buffer 1"},
     {"batch", LAM_OPTION_INTEGER, offsetof(sae_options, batch), "auto", 1, 0x1p24, NULL,
      "rows of a step; auto: 1024; published mode takes all rows"},
+    {"buffer", LAM_OPTION_INTEGER, offsetof(sae_options, buffer), "0", 0, 0x1p40, NULL,
+     "rows that each layer keeps in memory at a time (64k): the text passes in chunks of as many, "
+     "on which the autoencoders are trained in turn; measures are then of the last one; 0: all"},
     {"l1", LAM_OPTION_REAL, offsetof(sae_options, kinds.l1), "auto", 0, 1e6, NULL,
      "kinds relu and gated: weight of the latents' (gated: the open gates') sum in the loss; auto: "
      "1e-3; published mode has its own"},
@@ -69,7 +58,8 @@ static const lam_option options[] = {
      "of each latent's decoder weights: free, or unit (1 after every step); auto: unit for kind "
      "gated, else free"},
     {"resample", LAM_OPTION_INTEGER, offsetof(sae_options, kinds.resample), "0", 0, 1e6, NULL,
-     "epochs after which latents that were active in none of them start anew; 0: never"},
+     "epochs (with buffer: buffers) after which latents that were active in none of them start "
+     "anew; 0: never"},
     {"splice", LAM_OPTION_INTEGER, offsetof(sae_options, splice), "0", 0, 1e6, NULL,
      "sequences to run the model on again with the reconstruction in the site's place, for the "
      "loss recovered; 0: none"},
@@ -130,22 +120,56 @@ static const lam_variable variables[] = {
     {NULL},
 };
 
-static bool published(const lam_profile_run *run) {
-    return run->mode == LAM_PUBLISHED;
+// Where rows come in buffers, these follow.
+static const lam_variable buffer_variables[] = {
+    {"buffer",
+     LAM_INT64,
+     {"buffer"},
+     "buffer of rows, from 1; those of an epoch follow each other",
+     "1",
+     NULL},
+    {"buffer_loss", LAM_DOUBLE, {"layer", "buffer"}, "mean loss of a buffer's batches", "1", NULL},
+    {"buffer_mse",
+     LAM_DOUBLE,
+     {"layer", "buffer"},
+     "mean squared error of a buffer's batches",
+     "1",
+     NULL},
+    {"buffer_density",
+     LAM_DOUBLE,
+     {"layer", "buffer"},
+     "share of latents above 0, mean of a buffer's batches",
+     "1",
+     NULL},
+    {NULL},
+};
+
+lam_site sae_site(const lam_profile_run *run) {
+    return row_sites[sae_options_of(run)->site];
 }
 
-// The first token sees only itself, in every text alike: standard mode leaves it out.
-static int64_t dropped(const lam_profile_run *run) {
-    return published(run) ? 0 : 1;
+int64_t sae_row_count(const lam_profile_run *run, int64_t first, int64_t end) {
+    const int64_t *start = run->sequences->start;
+    return start[end] - start[first] - (end - first) * sae_dropped(run);
 }
 
-static lam_site site_of(const lam_profile_run *run) {
-    return row_sites[((const sae_options *)run->options)->site];
+int64_t sae_all_rows(const lam_profile_run *run) {
+    return sae_row_count(run, 0, run->sequences->count);
 }
 
-static int64_t row_count(const lam_profile_run *run) {
-    const lam_sequences *q = run->sequences;
-    return q->start[q->count] - q->count * dropped(run);
+int64_t sae_last_rows(const lam_profile_run *run) {
+    const lam_chunks *chunks = run->chunks;
+    return sae_row_count(run, chunks->first[chunks->count - 1], chunks->first[chunks->count]);
+}
+
+int64_t sae_most_rows(const lam_profile_run *run) {
+    int64_t most = 0;
+    for (int64_t c = 0; c < run->chunks->count; c++) {
+        const int64_t *first = &run->chunks->first[c],
+                      rows = sae_row_count(run, first[0], first[1]);
+        if (rows > most) most = rows;
+    }
+    return most;
 }
 
 static int site_index(lam_site site) {
@@ -154,35 +178,59 @@ static int site_index(lam_site site) {
     return i;
 }
 
+// A buffer must hold what comes at once.
+static lam_code check_buffer(const lam_profile_run *run, const sae_options *o, lam_error *error) {
+    const lam_input *input = run->input;
+    int64_t together = lam_batch_sequences(input->length);
+    if (together > input->sequences) together = input->sequences;
+    const int64_t rows = together * (input->length - sae_dropped(run));
+    if (!o->buffer || (o->buffer >= rows && o->buffer >= o->batch)) return LAM_OK;
+    if (o->buffer < o->batch)
+        return lam_fail(error, LAM_USAGE,
+                        "sae.buffer is %lld rows, fewer than a batch of %lld: choose a larger "
+                        "buffer or a smaller batch",
+                        (long long)o->buffer, (long long)o->batch);
+    return lam_fail(error, LAM_USAGE,
+                    "sae.buffer is %lld rows, fewer than the %lld that pass the model together: "
+                    "choose so many or more",
+                    (long long)o->buffer, (long long)rows);
+}
+
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
     sae_options *o = run->options;
-    if (published(run) && o->batch != LAM_AUTO_INTEGER)
+    if (sae_published(run) && o->batch != LAM_AUTO_INTEGER)
         return lam_fail(
             error, LAM_USAGE,
             "sae.batch: published mode has its own: leave it out or use mode: standard");
-    if (published(run)) LAM_TRY(sae_kinds_refuse_published(&o->kinds, error));
-    if (run->input->length <= dropped(run))
+    if (sae_published(run) && o->buffer)
+        return lam_fail(error, LAM_USAGE,
+                        "sae.buffer: published mode takes all rows in one step: leave it out or "
+                        "use mode: standard");
+    if (sae_published(run)) LAM_TRY(sae_kinds_refuse_published(&o->kinds, error));
+    if (run->input->length <= sae_dropped(run))
         return lam_fail(error, LAM_USAGE,
                         "sae: sequences of 1 token leave no rows without their first: "
                         "choose a larger length");
     LAM_TRY(sae_splice_check(run, o->splice, error));
-    if (o->site == 0) o->site = site_index(published(run) ? LAM_SITE_MLP_FC : LAM_SITE_MLP_OUT);
+    if (o->epochs == LAM_AUTO_INTEGER) o->epochs = o->buffer ? 1 : 75;
+    if (o->site == 0) o->site = site_index(sae_published(run) ? LAM_SITE_MLP_FC : LAM_SITE_MLP_OUT);
     if (o->latents == LAM_AUTO_INTEGER)
-        o->latents =
-            published(run) ? 2 * lam_site_width(run->model, site_of(run)) : 4 * run->model->width;
-    if (published(run) && o->latents < 3)
+        o->latents = sae_published(run) ? 2 * lam_site_width(run->model, sae_site(run))
+                                        : 4 * run->model->width;
+    if (sae_published(run) && o->latents < 3)
         return lam_fail(error, LAM_USAGE,
                         "sae.latents is %lld, but published mode keeps a third of them: "
                         "choose 3 or more",
                         (long long)o->latents);
-    if (o->learning_rate == LAM_AUTO_REAL) o->learning_rate = published(run) ? 1e-4 : 1e-3;
-    if (published(run)) return LAM_OK;
+    if (o->learning_rate == LAM_AUTO_REAL) o->learning_rate = sae_published(run) ? 1e-4 : 1e-3;
+    if (sae_published(run)) return LAM_OK;
     if (o->batch == LAM_AUTO_INTEGER) o->batch = 1024;
+    LAM_TRY(check_buffer(run, o, error));
     return sae_kinds_resolve(&o->kinds, o->latents, error);
 }
 
 static lam_site_set sites(const lam_profile_run *run) {
-    return LAM_SITE_BIT(site_of(run));
+    return LAM_SITE_BIT(sae_site(run));
 }
 
 static lam_code take(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
@@ -193,211 +241,90 @@ static lam_code take(const lam_profile_run *run, const lam_source *source, lam_s
                               arena, error);
 }
 
+static lam_code add_buffer_variables(lam_profile_group *group, lam_arena *arena, lam_error *error) {
+    lam_variable *all;
+    size_t count = 0;
+    while (group->variables[count].name) count++;
+    LAM_ALLOC(all, arena, count + sizeof buffer_variables / sizeof *buffer_variables, error);
+    memcpy(all, group->variables, count * sizeof *all);
+    memcpy(all + count, buffer_variables, sizeof buffer_variables);
+    group->variables = all;
+    return LAM_OK;
+}
+
 static lam_code groups(const lam_profile_run *run, lam_profile_group *group, size_t room,
                        size_t *count, lam_arena *arena, lam_error *error) {
-    (void)room, (void)arena, (void)error;
+    (void)room;
     const sae_options *o = run->options;
+    const int64_t buffers = run->chunks->count;
     *group = (lam_profile_group){.name = "sae",
                                  .variables = variables + (o->splice ? 0 : SAE_SPLICE_COUNT),
                                  .dimensions = {{"epoch", o->epochs}},
                                  .dimension_count = 1};
     *count = 1;
-    return LAM_OK;
+    if (!o->buffer) return LAM_OK;
+    group->dimensions[group->dimension_count++] = (lam_dimension){"buffer", o->epochs * buffers};
+    return add_buffer_variables(group, arena, error);
 }
 
-static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
-                      lam_error *error) {
-    (void)layer;
-    sae_rows *rows;
-    LAM_ALLOC(rows, arena, 1, error);
-    rows->width = lam_site_width(run->model, site_of(run));
-    rows->count = row_count(run);
-    rows->skip = dropped(run);
-    LAM_ALLOC(rows->row, arena, rows->count * rows->width, error);
-    *state = rows;
-    return LAM_OK;
+static bool buffers(const lam_profile_run *run, lam_buffering *asked) {
+    const sae_options *o = run->options;
+    const int64_t length = run->input->length - sae_dropped(run);
+    if (!o->buffer) return false;
+    *asked = (lam_buffering){.sequences = o->buffer / length, .rounds = o->epochs};
+    return true;
 }
 
 static void see(const lam_profile_run *run, void *state, const lam_view *view) {
-    sae_rows *rows = state;
-    int64_t skip = dropped(run);
-    float *to =
-        rows->row + (run->sequences->start[view->sequence] - view->sequence * skip) * rows->width;
-    for (int64_t t = skip; t < view->rows; t++, to += rows->width)
+    const sae_layer *l = state;
+    const sae_rows *rows = &l->rows;
+    const int64_t first = run->chunks->first[l->drained % run->chunks->count];
+    const bool splices = rows->spliced != rows->row && view->sequence < sae_options_of(run)->splice;
+    float *to = rows->row + sae_row_count(run, first, view->sequence) * rows->width, *from = to;
+    for (int64_t t = rows->skip; t < view->rows; t++, to += rows->width)
         memcpy(to, view->data + t * view->row_stride, (size_t)rows->width * sizeof *to);
-}
-
-static lam_code check_finite(const sae_rows *rows, lam_error *error) {
-    for (int64_t i = 0; i < rows->count * rows->width; i++)
-        if (!isfinite(rows->row[i]))
-            return lam_fail(error, LAM_NUMERIC,
-                            "the activation of unit %lld in row %lld is %f: the model's weights "
-                            "overflow on this text",
-                            (long long)(i % rows->width), (long long)(i / rows->width),
-                            (double)rows->row[i]);
-    return LAM_OK;
-}
-
-static lam_sae_export export_of(const lam_profile_run *run) {
-    const sae_options *o = run->options;
-    return (lam_sae_export){.folder = o->export,
-                            .site = site_of(run),
-                            .kind = published(run) ? "published" : sae_kind_choices[o->kinds.kind],
-                            .dropped = dropped(run)};
-}
-
-static lam_code check_export(const lam_profile_run *run, lam_error *error) {
-    lam_sae_export to = export_of(run);
-    return to.folder ? lam_sae_export_check(run, &to, error) : LAM_OK;
-}
-
-static lam_code export_layer(const lam_profile_run *run, int64_t layer,
-                             lam_autoencoder_parameters parameters, lam_error *error) {
-    lam_sae_export to = export_of(run);
-    return to.folder ? lam_sae_export_layer(run, &to, layer, &parameters, error) : LAM_OK;
-}
-
-typedef struct sae_step { // what the progress of a training needs
-    const lam_tick *tick;
-    int64_t rows, batch, epochs, told; // told: epochs said to be done
-} sae_step;
-
-static bool tell_step(void *state, const lam_autoencoder_position *position) {
-    const sae_step *step = state;
-    // The position is that of the next batch: at 0, an epoch's last, perhaps smaller one is done.
-    int64_t batches = (step->rows + step->batch - 1) / step->batch;
-    int64_t done = position->batch == 0 ? step->rows - (batches - 1) * step->batch : step->batch;
-    char detail[64];
-    snprintf(detail, sizeof detail, "epoch %lld of %lld",
-             (long long)(position->epoch + (position->batch > 0)), (long long)step->epochs);
-    return step->tick->add(step->tick->user, done, detail);
-}
-
-// What either training leaves.
-typedef struct sae_outcome {
-    lam_autoencoder_curves curves;
-    lam_autoencoder_measures measures;
-} sae_outcome;
-
-static lam_code train_standard(const lam_profile_run *run, int64_t layer, const sae_rows *rows,
-                               const lam_tick *tick, sae_outcome *outcome, lam_arena *arena,
-                               lam_error *error) {
-    const sae_options *o = run->options;
-    lam_autoencoder_options with = lam_autoencoder_defaults(rows->width);
-    with.latents = o->latents;
-    with.epochs = o->epochs;
-    with.batch = o->batch < rows->count ? o->batch : rows->count;
-    with.adam.learning_rate = o->learning_rate;
-    sae_kinds_apply(&o->kinds, rows->count, &with);
-    lam_autoencoder *autoencoder;
-    LAM_TRY(lam_autoencoder_create(&autoencoder, &with, &lam_team_alone, arena, error));
-    lam_autoencoder_start(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer);
-    sae_step step = {.tick = tick, .rows = rows->count, .batch = with.batch, .epochs = o->epochs};
-    lam_autoencoder_progress progress = {tell_step, &step};
-    LAM_TRY(lam_autoencoder_train(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer,
-                                  &progress, &outcome->curves, error));
-    if (outcome->curves.status == LAM_AUTOENCODER_STOPPED) return lam_stop_fail(error);
-    LAM_TRY(export_layer(run, layer, lam_autoencoder_get(autoencoder), error));
-    LAM_TRY(
-        lam_autoencoder_measure(autoencoder, rows->row, rows->count, &outcome->measures, error));
-    return lam_autoencoder_reconstruct(autoencoder, rows->row,
-                                       sae_splice_rows(run, rows, o->splice), rows->row, error);
-}
-
-// A whole epoch at a time: published mode takes all rows in one step.
-static bool tell_epoch(void *state, const lam_autoencoder_position *position) {
-    sae_step *step = state;
-    char detail[64];
-    snprintf(detail, sizeof detail, "epoch %lld of %lld", (long long)position->epoch,
-             (long long)step->epochs);
-    const int64_t done = position->epoch - step->told;
-    step->told = position->epoch;
-    return step->tick->add(step->tick->user, done * step->rows, detail);
-}
-
-static lam_code train_published(const lam_profile_run *run, int64_t layer, const sae_rows *rows,
-                                const lam_tick *tick, sae_outcome *outcome, lam_arena *arena,
-                                lam_error *error) {
-    const sae_options *o = run->options;
-    lam_published_options with = lam_published_defaults(rows->width);
-    with.latents = o->latents;
-    with.kept = o->latents / 3;
-    with.epochs = o->epochs;
-    with.adam.learning_rate = o->learning_rate;
-    lam_published *published;
-    LAM_TRY(lam_published_create(&published, &with, arena, error));
-    lam_published_start(published, run->seed, (uint16_t)layer);
-    sae_step step = {.tick = tick, .rows = rows->count, .epochs = o->epochs};
-    lam_autoencoder_progress progress = {tell_epoch, &step};
-    LAM_TRY(
-        lam_published_train(published, rows->row, rows->count, &progress, &outcome->curves, error));
-    if (outcome->curves.status == LAM_AUTOENCODER_STOPPED) return lam_stop_fail(error);
-    LAM_TRY(export_layer(run, layer, lam_published_get(published), error));
-    LAM_TRY(lam_published_measure(published, rows->row, rows->count, &outcome->measures, error));
-    return lam_published_reconstruct(published, rows->row, sae_splice_rows(run, rows, o->splice),
-                                     rows->row, error);
-}
-
-static double *values(lam_group *group, const char *name, int64_t layer) {
-    return lam_group_row(group, name, layer);
-}
-
-static void fill(lam_group *group, int64_t layer, const sae_outcome *outcome) {
-    const lam_autoencoder_measures *m = &outcome->measures;
-    *values(group, "density", layer) = m->density;
-    *values(group, "l0", layer) = m->l0;
-    *values(group, "mse", layer) = m->mse;
-    *values(group, "fvu", layer) = m->fvu;
-    *values(group, "cosine", layer) = m->cosine;
-    *values(group, "dead_share", layer) = m->dead_share;
-    *values(group, "density_activation", layer) = m->density_activation;
-    *values(group, "loss", layer) = outcome->curves.last_loss;
-    *(int8_t *)lam_group_row(group, "status", layer) =
-        outcome->curves.status == LAM_AUTOENCODER_DIVERGED;
-    *(int32_t *)lam_group_row(group, "undefined", layer) = (int32_t)m->flags;
-}
-
-static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
-                       const lam_tick *tick, lam_arena *arena, lam_error *error) {
-    (void)arena;
-    const sae_rows *rows = state;
-    LAM_TRY(check_finite(rows, error));
-    sae_outcome outcome = {.curves = {.loss = values(group, "epoch_loss", layer),
-                                      .mse = values(group, "epoch_mse", layer),
-                                      .density = values(group, "epoch_density", layer)}};
-    // The rows may have to outlive the autoencoder.
-    lam_arena scratch = {0};
-    lam_code code = (published(run) ? train_published : train_standard)(run, layer, rows, tick,
-                                                                        &outcome, &scratch, error);
-    lam_arena_destroy(&scratch);
-    if (code != LAM_OK) return code;
-    fill(group, layer, &outcome);
-    return LAM_OK;
+    if (splices)
+        memcpy(rows->spliced + sae_row_count(run, 0, view->sequence) * rows->width, from,
+               (size_t)(to - from) * sizeof *to);
 }
 
 static int64_t units(const lam_profile_run *run) {
-    return row_count(run) * ((const sae_options *)run->options)->epochs;
+    const sae_options *o = run->options;
+    return o->buffer ? sae_last_rows(run) : sae_all_rows(run) * o->epochs;
 }
 
 static bool intervene(const lam_profile_run *run, lam_intervention *asked) {
     int64_t splice = ((const sae_options *)run->options)->splice;
-    *asked = sae_splice_asked(site_of(run), splice);
+    *asked = sae_splice_asked(sae_site(run), splice);
     return splice > 0;
+}
+
+static lam_code describe_buffers(const lam_profile_run *run, lam_group *group, lam_error *error) {
+    const sae_options *o = run->options;
+    if (!o->buffer) return LAM_OK;
+    int64_t *buffer = lam_group_row(group, "buffer", 0);
+    for (int64_t i = 0; i < o->epochs * run->chunks->count; i++) buffer[i] = i + 1;
+    LAM_TRY(lam_group_number(group, "buffer", (double)o->buffer, true, error));
+    LAM_TRY(
+        lam_group_number(group, "buffers_of_an_epoch", (double)run->chunks->count, true, error));
+    LAM_TRY(lam_group_text(group, "measured", "on the rows of the last buffer", error));
+    return lam_group_number(group, "measured_rows", (double)sae_last_rows(run), true, error);
 }
 
 static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
     const sae_options *o = run->options;
     int64_t *epoch = lam_group_row(group, "epoch", 0);
     for (int64_t i = 0; i < o->epochs; i++) epoch[i] = i + 1;
-    LAM_TRY(lam_group_text(group, "site", lam_site_name(site_of(run)), error));
+    LAM_TRY(describe_buffers(run, group, error));
+    LAM_TRY(lam_group_text(group, "site", lam_site_name(sae_site(run)), error));
     LAM_TRY(lam_group_number(group, "latents", (double)o->latents, true, error));
     LAM_TRY(lam_group_number(group, "epochs", (double)o->epochs, true, error));
     LAM_TRY(lam_group_number(group, "learning_rate", o->learning_rate, false, error));
-    LAM_TRY(lam_group_number(group, "rows", (double)row_count(run), true, error));
+    LAM_TRY(lam_group_number(group, "rows", (double)sae_all_rows(run), true, error));
     LAM_TRY(lam_group_number(group, "seed", (double)run->seed, true, error));
     if (o->splice) LAM_TRY(lam_group_number(group, "splice", (double)o->splice, true, error));
-    if (published(run)) return lam_group_text(group, "kind", "published", error);
-    LAM_TRY(sae_kinds_describe(&o->kinds, row_count(run), group, error));
+    if (sae_published(run)) return lam_group_text(group, "kind", "published", error);
+    LAM_TRY(sae_kinds_describe(&o->kinds, sae_all_rows(run), group, error));
     return lam_group_number(group, "batch", (double)o->batch, true, error);
 }
 
@@ -410,10 +337,12 @@ const lam_profile lam_profile_sae = {
     .sites = sites,
     .take = take,
     .groups = groups,
-    .begin = begin,
+    .begin = sae_begin,
     .see = see,
-    .finish = finish,
-    .check_export = check_export,
+    .buffers = buffers,
+    .drain = sae_drain,
+    .finish = sae_finish,
+    .check_export = sae_check_export,
     .units = units,
     .unit = "rows",
     .intervene = intervene,

@@ -17,15 +17,12 @@ lam_code sae_splice_check(const lam_profile_run *run, int64_t splice, lam_error 
     return LAM_OK;
 }
 
-int64_t sae_splice_rows(const lam_profile_run *run, const sae_rows *rows, int64_t splice) {
-    return run->sequences->start[splice] - splice * rows->skip;
-}
-
 static void rewrite(const lam_profile_run *run, const void *state, int change, const lam_view *view,
                     float *to) {
     const sae_rows *rows = state;
     const size_t bytes = (size_t)view->width * sizeof *to;
-    const float *from = rows->row + sae_splice_rows(run, rows, view->sequence) * view->width;
+    const int64_t first = run->sequences->start[view->sequence] - view->sequence * rows->skip;
+    const float *from = rows->spliced + first * view->width;
     for (int64_t t = 0; t < view->rows; t++, to += view->row_stride)
         if (change == ZERO)
             memset(to, 0, bytes);

@@ -12,11 +12,13 @@
 
 #include "jobs/profile.h"
 
-// What a layer keeps: the rows of its site, and once its autoencoder is trained, of the sequences
-// to be spliced, what that makes of them.
+// What a layer keeps of its site.
 typedef struct sae_rows {
     float *row; // [count, width]
     int64_t count, width;
+    // Rows of the sequences to be spliced, and once the autoencoder is trained, what that makes of
+    // them. Where all rows are at hand these are the first of row.
+    float *spliced;
     int64_t skip; // first tokens of each sequence that are left out
 } sae_rows;
 
@@ -51,10 +53,7 @@ enum { SAE_SPLICE_COUNT = 5 };
 // Checks sae.splice against the sequences. LAM_USAGE.
 LAM_CHECKED lam_code sae_splice_check(const lam_profile_run *run, int64_t splice, lam_error *error);
 
-// Rows of the first sequences, splice in number.
-int64_t sae_splice_rows(const lam_profile_run *run, const sae_rows *rows, int64_t splice);
-
-// The intervention; a layer's state is its sae_rows.
+// The intervention; a layer's state begins with its sae_rows.
 lam_intervention sae_splice_asked(lam_site site, int64_t splice);
 
 #endif

@@ -94,12 +94,12 @@ static lam_code stream_run(lam_stream *s) {
     const lam_pipeline *p = s->pipeline;
     int rank = p->comm->rank, buffer = 0;
     if (entry_of(p, 0) < rank) LAM_TRY(post_receive(s, 0));
-    for (int64_t pass = 0, at = 0; entry_of(p, pass) <= rank;) {
+    for (int64_t pass = 0, at = p->first; entry_of(p, pass) <= rank;) {
         lam_batch batch = lam_batch_from(p->sequences, at);
         int64_t rows = lam_batch_rows(&batch), now = pass;
         int next = (buffer + 1) % BUFFERS;
         at += batch.count;
-        if (at == p->sequences->count) pass++, at = 0;
+        if (at == p->sequences->count) pass++, at = p->first;
         if (entry_of(p, now) < rank) LAM_TRY(receive(s, buffer));
         if (entry_of(p, pass) < rank) {
             LAM_TRY(await(s, &s->send[next])); // of two micro-batches ago

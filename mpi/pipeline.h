@@ -21,7 +21,8 @@ typedef struct lam_pipeline {
     const lam_comm *comm;
     lam_layout layout;
     const lam_model *model;         // this rank's part: the first has the embedding
-    const lam_sequences *sequences; // the same on every rank
+    const lam_sequences *sequences; // the same on every rank; the first rank has their tokens
+    int64_t first;                  // the first of them to pass, where a micro-batch begins
     const lam_hooks *hooks;         // NULL: none
     // Called on the last active rank with the residual after the last layer, [rows, width], which
     // it may change; NULL: not called.
@@ -32,7 +33,7 @@ typedef struct lam_pipeline {
     void *user;
 } lam_pipeline;
 
-// Streams every sequence through all layers, in every pass. Collective over all ranks, those
+// Streams every sequence from first on through all layers, in every pass. Collective over all ranks, those
 // without layers included, and ends in an agreement: all return the same code.
 LAM_CHECKED lam_code lam_pipeline_run(const lam_pipeline *pipeline, lam_error *error);
 

@@ -16,6 +16,7 @@ lam_autoencoder_options lam_autoencoder_defaults(int64_t width) {
         .latents = 4 * width,
         .batch = 1024,
         .epochs = 75,
+        .buffers = 1,
         .l1 = 1e-3,
         .k = 32,
         .aux_coefficient = 1.0 / 32,
@@ -125,7 +126,7 @@ static void lay_out_work(memory *room, const lam_autoencoder *a, lam_autoencoder
     TAKE(w->scratch, room, w->threads * w->scratch_size);
 }
 
-static void lay_out(memory *room, lam_autoencoder *a) {
+static void lay_out_state(memory *room, lam_autoencoder *a) {
     const int64_t weights = a->own_latents * a->stride;
     TAKE(a->encoder, room, weights);
     TAKE(a->decoder, room, weights);
@@ -139,7 +140,6 @@ static void lay_out(memory *room, lam_autoencoder *a) {
     }
     TAKE(a->threshold, room, a->own_latents);
     TAKE(a->since_active, room, a->own_latents);
-    lay_out_work(room, a, a->work);
 }
 
 // LAM_USAGE where an option of the kind or of the schedule is out of range.
@@ -182,6 +182,9 @@ static lam_code check(const lam_autoencoder_options *o, lam_error *error) {
     if (o->batch < 1 || o->batch > most)
         return lam_fail(error, LAM_USAGE, "sae.batch is %lld: it must be 1 to %lld",
                         (long long)o->batch, (long long)most);
+    if (o->buffers < 1)
+        return lam_fail(error, LAM_USAGE, "an epoch of %lld buffers: at least 1 is needed",
+                        (long long)o->buffers);
     if (o->epochs < 0)
         return lam_fail(error, LAM_USAGE, "sae.epochs is %lld: it must not be negative",
                         (long long)o->epochs);
@@ -211,26 +214,44 @@ size_t lam_autoencoder_bytes(const lam_autoencoder_options *options, const lam_t
     lam_autoencoder a = {.work = &w};
     memory count = {0};
     shape(&a, options, team);
-    lay_out(&count, &a);
+    lay_out_state(&count, &a);
+    lay_out_work(&count, &a, &w);
     return count.used + sizeof a + sizeof w;
+}
+
+lam_code lam_autoencoder_create_unequipped(lam_autoencoder **autoencoder,
+                                           const lam_autoencoder_options *options,
+                                           const lam_team *team, lam_arena *arena,
+                                           lam_error *error) {
+    LAM_TRY(check(options, error));
+    lam_autoencoder *a;
+    LAM_ALLOC(a, arena, 1, error);
+    shape(a, options, team);
+    memory room = {0};
+    lay_out_state(&room, a);
+    LAM_ALLOC(room.base, arena, room.used, error);
+    room.used = 0;
+    lay_out_state(&room, a);
+    *autoencoder = a;
+    return LAM_OK;
+}
+
+lam_code lam_autoencoder_equip(lam_autoencoder *a, lam_arena *arena, lam_error *error) {
+    LAM_ALLOC(a->work, arena, 1, error);
+    a->work->threads = omp_get_max_threads();
+    memory room = {0};
+    lay_out_work(&room, a, a->work);
+    LAM_ALLOC(room.base, arena, room.used, error);
+    room.used = 0;
+    lay_out_work(&room, a, a->work);
+    return LAM_OK;
 }
 
 lam_code lam_autoencoder_create(lam_autoencoder **autoencoder,
                                 const lam_autoencoder_options *options, const lam_team *team,
                                 lam_arena *arena, lam_error *error) {
-    LAM_TRY(check(options, error));
-    lam_autoencoder *a;
-    LAM_ALLOC(a, arena, 1, error);
-    LAM_ALLOC(a->work, arena, 1, error);
-    shape(a, options, team);
-    a->work->threads = omp_get_max_threads();
-    memory room = {0};
-    lay_out(&room, a);
-    LAM_ALLOC(room.base, arena, room.used, error);
-    room.used = 0;
-    lay_out(&room, a);
-    *autoencoder = a;
-    return LAM_OK;
+    LAM_TRY(lam_autoencoder_create_unequipped(autoencoder, options, team, arena, error));
+    return lam_autoencoder_equip(*autoencoder, arena, error);
 }
 
 // Means of the columns of rows [count, width] in double precision, column by column in the order of
@@ -289,24 +310,48 @@ void lam_autoencoder_start(lam_autoencoder *a, const float *rows, int64_t count,
 
 // Closes the epoch that position has come to the end of.
 static void end_epoch(lam_autoencoder_position *at, lam_autoencoder_curves *curves) {
-    const double batches = (double)at->batch;
-    curves->loss[at->epoch] = at->loss / batches;
-    curves->mse[at->epoch] = at->mse / batches;
-    curves->density[at->epoch] = at->density / batches;
-    *at = (lam_autoencoder_position){.epoch = at->epoch + 1, .steps = at->steps};
+    const double batches = (double)at->epoch_batches;
+    curves->loss[at->epoch] = at->epoch_loss / batches;
+    curves->mse[at->epoch] = at->epoch_mse / batches;
+    curves->density[at->epoch] = at->epoch_density / batches;
+    *at = (lam_autoencoder_position){
+        .epoch = at->epoch + 1, .steps = at->steps, .since_resample = at->since_resample};
 }
 
-// The rest of one epoch, whose rows are taken in that order; status says whether to go on.
-static lam_code train_epoch(lam_autoencoder *a, const float *rows, int64_t count,
-                            const int64_t *order, const lam_autoencoder_progress *progress,
-                            lam_autoencoder_curves *curves, lam_error *error) {
+// The number of the position's buffer since the start of training.
+static int64_t buffer_number(const lam_autoencoder *a) {
+    return a->position.epoch * a->options.buffers + a->position.buffer;
+}
+
+// Closes the buffer that position has come to the end of, and with the last one the epoch.
+static void end_buffer(lam_autoencoder *a, lam_autoencoder_curves *curves) {
     lam_autoencoder_position *at = &a->position;
-    const int64_t size = a->options.batch, batches = lam_pieces(count, size), epoch = at->epoch;
-    while (at->epoch == epoch) {
-        const int64_t first = at->batch * size, rest = count - first;
+    const double batches = (double)at->batch;
+    const int64_t number = buffer_number(a);
+    if (curves->buffer_loss) {
+        curves->buffer_loss[number] = at->loss / batches;
+        curves->buffer_mse[number] = at->mse / batches;
+        curves->buffer_density[number] = at->density / batches;
+    }
+    at->epoch_loss += at->loss;
+    at->epoch_mse += at->mse;
+    at->epoch_density += at->density;
+    at->epoch_batches += at->batch;
+    at->loss = at->mse = at->density = 0;
+    at->batch = 0;
+    if (++at->buffer == a->options.buffers) end_epoch(at, curves);
+}
+
+// The rest of one buffer, whose rows are taken in that order; status says whether to go on.
+static lam_code train_rows(lam_autoencoder *a, const float *rows, int64_t count,
+                           const int64_t *order, const lam_autoencoder_progress *progress,
+                           lam_autoencoder_curves *curves, lam_error *error) {
+    lam_autoencoder_position *at = &a->position;
+    const int64_t size = a->options.batch, batches = lam_pieces(count, size);
+    for (const int64_t number = buffer_number(a); buffer_number(a) == number;) {
+        const int64_t first = at->batch * size, now = lam_least(count - first, size);
         lam_autoencoder_trace trace;
-        LAM_TRY(
-            lam_autoencoder_step(a, rows, order + first, rest < size ? rest : size, &trace, error));
+        LAM_TRY(lam_autoencoder_step(a, rows, order + first, now, &trace, error));
         curves->last_loss = trace.loss;
         if (!isfinite(trace.loss)) {
             curves->status = LAM_AUTOENCODER_DIVERGED;
@@ -315,7 +360,8 @@ static lam_code train_epoch(lam_autoencoder *a, const float *rows, int64_t count
         at->loss += trace.loss;
         at->mse += trace.mse;
         at->density += trace.density;
-        if (++at->batch == batches) end_epoch(at, curves);
+        at->since_resample += now;
+        if (++at->batch == batches) end_buffer(a, curves);
         if (progress && !progress->step(progress->state, at) && at->epoch < a->options.epochs) {
             curves->status = LAM_AUTOENCODER_STOPPED;
             return LAM_OK;
@@ -336,24 +382,29 @@ lam_code lam_curves_begin(lam_autoencoder_curves *curves, int64_t rows, int64_t 
     return LAM_OK;
 }
 
-lam_code lam_autoencoder_train(lam_autoencoder *a, const float *rows, int64_t count, uint64_t seed,
-                               uint16_t layer, const lam_autoencoder_progress *progress,
-                               lam_autoencoder_curves *curves, lam_error *error) {
-    LAM_TRY(lam_curves_begin(curves, count, a->position.epoch, a->options.epochs, error));
+lam_code lam_autoencoder_train_buffer(lam_autoencoder *a, const float *rows, int64_t count,
+                                      uint64_t seed, uint16_t layer,
+                                      const lam_autoencoder_progress *progress,
+                                      lam_autoencoder_curves *curves, lam_error *error) {
     int64_t *order = malloc((size_t)count * sizeof *order);
     if (!order)
         return lam_fail(error, LAM_MEMORY, "memory for the order of %lld rows was refused",
                         (long long)count);
-    a->total_steps = a->options.epochs * lam_pieces(count, a->options.batch);
-    lam_code code = LAM_OK;
-    while (code == LAM_OK && curves->status == LAM_AUTOENCODER_TRAINED &&
-           a->position.epoch < a->options.epochs) {
-        lam_random random =
-            lam_random_key(seed, LAM_RANDOM_SAE_ORDER, layer, (uint32_t)a->position.epoch);
-        lam_random_permutation(&random, count, order);
-        code = lam_autoencoder_resample(a, rows, count, seed, layer, error);
-        if (code == LAM_OK) code = train_epoch(a, rows, count, order, progress, curves, error);
-    }
+    lam_random random =
+        lam_random_key(seed, LAM_RANDOM_SAE_ORDER, layer, (uint32_t)buffer_number(a));
+    lam_random_permutation(&random, count, order);
+    lam_code code = lam_autoencoder_resample(a, rows, count, seed, layer, error);
+    if (code == LAM_OK) code = train_rows(a, rows, count, order, progress, curves, error);
     free(order);
     return code;
+}
+
+lam_code lam_autoencoder_train(lam_autoencoder *a, const float *rows, int64_t count, uint64_t seed,
+                               uint16_t layer, const lam_autoencoder_progress *progress,
+                               lam_autoencoder_curves *curves, lam_error *error) {
+    LAM_TRY(lam_curves_begin(curves, count, a->position.epoch, a->options.epochs, error));
+    a->total_steps = a->options.epochs * lam_pieces(count, a->options.batch);
+    while (curves->status == LAM_AUTOENCODER_TRAINED && a->position.epoch < a->options.epochs)
+        LAM_TRY(lam_autoencoder_train_buffer(a, rows, count, seed, layer, progress, curves, error));
+    return LAM_OK;
 }

@@ -52,6 +52,7 @@ typedef struct lam_autoencoder_options {
     int64_t width, latents;
     int64_t batch; // rows a step at most
     int64_t epochs;
+    int64_t buffers;        // of rows that make up an epoch, see lam_autoencoder_train_buffer; or 1
     double l1;              // of relu and gated
     int64_t k;              // of topk and batchtopk: latents a row, batchtopk's on average
     double aux_coefficient; // of theirs; 0: none
@@ -63,7 +64,7 @@ typedef struct lam_autoencoder_options {
     // Each latent's row of W_dec has norm 1: put right after every step, whose gradient is taken
     // across that row alone (Bricken et al. 2023, "Optimization").
     bool unit_decoder;
-    // Every so many epochs the latents that were active in none of them start anew; 0: never.
+    // Every so many buffers the latents that were active in none of them start anew; 0: never.
     int64_t resample;
     lam_adam adam;
     // A block of 256 latents over 512 rows with at most this share of its values active is computed
@@ -71,15 +72,19 @@ typedef struct lam_autoencoder_options {
     double sparse_share;
 } lam_autoencoder_options;
 
-// Kind relu, 4 * width latents, batch 1024, 75 epochs, l1 1e-3, Adam with rate 1e-3; for the other
-// kinds k 32, aux_coefficient 1/32, dead_after 10240, l0 1e-3, bandwidth 1e-3.
+// Kind relu, 4 * width latents, batch 1024, 75 epochs of one buffer, l1 1e-3, Adam with rate 1e-3;
+// for the other kinds k 32, aux_coefficient 1/32, dead_after 10240, l0 1e-3, bandwidth 1e-3.
 lam_autoencoder_options lam_autoencoder_defaults(int64_t width);
 
 // Where a training stands: what comes next.
 typedef struct lam_autoencoder_position {
-    int64_t epoch, batch;      // batch within the epoch
-    int64_t steps;             // Adam's, done
-    double loss, mse, density; // sums over the batches of this epoch that are done
+    int64_t epoch, buffer, batch; // buffer within the epoch, batch within the buffer
+    int64_t steps;                // Adam's, done
+    int64_t since_resample;       // rows trained on since latents last started anew
+    double loss, mse, density;    // sums over the batches of this buffer that are done
+    // The same of the buffers of this epoch that are done, and their batches.
+    double epoch_loss, epoch_mse, epoch_density;
+    int64_t epoch_batches;
 } lam_autoencoder_position;
 
 // The whole state. Weights are [latent, stride]: stride is width up to a multiple of 64, and the
@@ -117,6 +122,16 @@ LAM_CHECKED lam_code lam_autoencoder_create(lam_autoencoder **autoencoder,
                                             const lam_team *team, lam_arena *arena,
                                             lam_error *error);
 
+// The same in two parts, for autoencoders that take turns: one without the memory that the calls
+// below work in, and that memory, which is arena's. Nothing in it outlives a call: it may go when
+// the call is over, and another equip comes before the next one.
+LAM_CHECKED lam_code lam_autoencoder_create_unequipped(lam_autoencoder **autoencoder,
+                                                       const lam_autoencoder_options *options,
+                                                       const lam_team *team, lam_arena *arena,
+                                                       lam_error *error);
+LAM_CHECKED lam_code lam_autoencoder_equip(lam_autoencoder *autoencoder, lam_arena *arena,
+                                           lam_error *error);
+
 // Begins a new training: W_enc normal with deviation 1 / sqrt(width), W_dec its transpose (its rows
 // brought to norm 1 where unit_decoder), b_enc, r_mag and b_mag 0, thresholds 1e-3, b_dec the mean
 // of rows [count, width]. The numbers depend on seed and layer alone.
@@ -146,6 +161,8 @@ typedef enum lam_autoencoder_status {
 // that did not end. loss is the last batch's, before its step.
 typedef struct lam_autoencoder_curves {
     double *loss, *mse, *density; // [epochs], the caller's
+    // [epochs * buffers] the same over each buffer's batches; set as buffers end. NULL: not wanted.
+    double *buffer_loss, *buffer_mse, *buffer_density;
     double last_loss;
     lam_autoencoder_status status; // and position says where
 } lam_autoencoder_curves;
@@ -160,13 +177,24 @@ typedef struct lam_autoencoder_progress {
     void *state;
 } lam_autoencoder_progress;
 
-// Trains from the autoencoder's position to the last epoch. rows [count, width], the same at every
-// call of one training, as are seed and layer, which decide the order of rows. The curves' entries
-// of epochs already done are left alone. progress may be NULL. Collective.
+// Trains from the autoencoder's position to the last epoch, where all rows are at hand (options'
+// buffers is 1). rows [count, width], the same at every call of one training, as are seed and
+// layer, which decide the order of rows. The curves' entries of epochs already done are left alone.
+// progress may be NULL. Collective.
 LAM_CHECKED lam_code lam_autoencoder_train(lam_autoencoder *autoencoder, const float *rows,
                                            int64_t count, uint64_t seed, uint16_t layer,
                                            const lam_autoencoder_progress *progress,
                                            lam_autoencoder_curves *curves, lam_error *error);
+
+// Trains on the rest of one buffer: the rows that the position is in, where an epoch's rows come in
+// several portions. Each is given once an epoch, in the same order, and its rows are taken in an
+// order that seed, layer and its number since the start decide. An epoch of one buffer is one of
+// lam_autoencoder_train. For a schedule of learning rates, total_steps is set beforehand; the
+// curves are made by lam_curves_begin beforehand. progress may be NULL. Collective.
+LAM_CHECKED lam_code lam_autoencoder_train_buffer(lam_autoencoder *autoencoder, const float *rows,
+                                                  int64_t count, uint64_t seed, uint16_t layer,
+                                                  const lam_autoencoder_progress *progress,
+                                                  lam_autoencoder_curves *curves, lam_error *error);
 
 // The calls below are of the weights as they are. Latents follow the rule that the kind has after
 // training. Collective; they use the batch's memory.

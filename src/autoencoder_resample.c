@@ -103,7 +103,7 @@ static lam_code resample(lam_autoencoder *a, const float *rows, int64_t count,
     LAM_TRY(weigh_rows(a, rows, count, up_to, error));
     if (!(up_to[count - 1] > 0) || !isfinite(up_to[count - 1])) return LAM_OK;
     for (int64_t j = 0; j < a->own_latents; j++)
-        dead[j] = a->since_active[j] >= a->options.resample * count;
+        dead[j] = a->since_active[j] >= a->position.since_resample;
     LAM_TRY(living_norm(a, dead, &living, error));
     for (int64_t j = 0; j < a->own_latents; j++) {
         const uint64_t latent = (uint64_t)(a->first_block * LAM_LATENT_BLOCK + j);
@@ -118,17 +118,18 @@ static lam_code resample(lam_autoencoder *a, const float *rows, int64_t count,
 lam_code lam_autoencoder_resample(lam_autoencoder *a, const float *rows, int64_t count,
                                   uint64_t seed, uint16_t layer, lam_error *error) {
     const lam_autoencoder_position *at = &a->position;
-    if (!a->options.resample || at->batch || !at->epoch || at->epoch % a->options.resample)
-        return LAM_OK;
+    const int64_t number = at->epoch * a->options.buffers + at->buffer;
+    if (!a->options.resample || at->batch || !number || number % a->options.resample) return LAM_OK;
     double *up_to = malloc((size_t)count * sizeof *up_to);
     bool *dead = malloc((size_t)(a->own_latents ? a->own_latents : 1) * sizeof *dead);
     const lam_random random =
-        lam_random_key(seed, LAM_RANDOM_SAE_RESAMPLE, layer, (uint32_t)at->epoch);
+        lam_random_key(seed, LAM_RANDOM_SAE_RESAMPLE, layer, (uint32_t)number);
     lam_code code = LAM_OK;
     if (up_to && dead)
         code = resample(a, rows, count, &random, up_to, dead, error);
     else
         code = lam_fail(error, LAM_MEMORY, "memory to resample latents was refused");
+    a->position.since_resample = 0;
     free(up_to);
     free(dead);
     return code;

@@ -134,7 +134,7 @@ void lam_autoencoder_unit_decoder(lam_autoencoder *autoencoder);
 // The learning rates of the next step.
 lam_adam_rates lam_autoencoder_rates(const lam_autoencoder *autoencoder);
 
-// Before an epoch: starts dead latents anew, where the options want it then. Collective.
+// Before a buffer: starts dead latents anew, where the options want it then. Collective.
 LAM_CHECKED lam_code lam_autoencoder_resample(lam_autoencoder *autoencoder, const float *rows,
                                               int64_t count, uint64_t seed, uint16_t layer,
                                               lam_error *error);

@@ -64,6 +64,10 @@ lam_batch lam_batch_from(const lam_sequences *sequences, int64_t first) {
     return batch;
 }
 
+int64_t lam_batch_sequences(int64_t length) {
+    return length < MICRO_BATCH_ROWS ? MICRO_BATCH_ROWS / length : 1;
+}
+
 void lam_batch_limits(const lam_sequences *sequences, int64_t *rows, int64_t *length) {
     *rows = *length = 0;
     for (int64_t s = 0; s < sequences->count; s++) {

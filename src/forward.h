@@ -23,6 +23,9 @@ int64_t lam_batch_rows(const lam_batch *batch);
 // least one.
 lam_batch lam_batch_from(const lam_sequences *sequences, int64_t first);
 
+// How many sequences of one length make up a micro-batch, where there are enough.
+int64_t lam_batch_sequences(int64_t length);
+
 // Rows of the largest micro-batch and tokens of the longest sequence.
 void lam_batch_limits(const lam_sequences *sequences, int64_t *rows, int64_t *length);
 

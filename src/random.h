@@ -13,12 +13,12 @@ typedef enum lam_random_purpose {
     LAM_RANDOM_SYNTH = 1,       // weights of a synthetic checkpoint; step: the tensor's number
     LAM_RANDOM_SEQUENCES,       // which sequences of a text are taken
     LAM_RANDOM_SAE_WEIGHTS,     // an autoencoder's first weights
-    LAM_RANDOM_SAE_ORDER,       // the order of its rows; step: the epoch
+    LAM_RANDOM_SAE_ORDER,       // the order of its rows; step: the buffer, counted over epochs
     LAM_RANDOM_RSA_PERMUTATION, // which word takes which one's place; step: the permutation
     LAM_RANDOM_RSA_BOOTSTRAP,   // which words are drawn; step: the resample
     LAM_RANDOM_RSA_WORDS,       // which words stand for all in layer_rsa
     LAM_RANDOM_TUNING_FOLDS,    // which rows of a class are held out together; step: the class
-    LAM_RANDOM_SAE_RESAMPLE,    // the rows that dead latents start anew from; step: the epoch
+    LAM_RANDOM_SAE_RESAMPLE,    // the rows that dead latents start anew from; step: likewise
     LAM_RANDOM_DUMP_SAMPLE,     // which articles of a dump are taken; index: the page's id
 } lam_random_purpose;
 

@@ -11,7 +11,7 @@
 typedef struct lam_sequences {
     int64_t count;
     int64_t *start;  // [count + 1] first token of each; start[count] is the number of tokens
-    uint32_t *token; // [start[count]]
+    uint32_t *token; // [start[count]]; of a run's sequences, rank 0 alone has them
     int32_t *label;  // [count] what a profile knows a sequence by (a class, a category); or zeros
 } lam_sequences;
 

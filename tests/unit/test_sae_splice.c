@@ -26,7 +26,7 @@ static void rewrite(int64_t skip, int change, float to[LENGTH * STRIDE]) {
     lam_sequences sequences = {.count = SEQUENCES, .start = start};
     lam_profile_run run = {.sequences = &sequences};
     sae_rows rows = {
-        .row = row, .count = SEQUENCES * (LENGTH - skip), .width = WIDTH, .skip = skip};
+        .spliced = row, .count = SEQUENCES * (LENGTH - skip), .width = WIDTH, .skip = skip};
     lam_view view = {
         .sequence = 1, .length = LENGTH, .rows = LENGTH, .width = WIDTH, .row_stride = STRIDE};
     lam_intervention asked = sae_splice_asked(LAM_SITE_Q, SEQUENCES);
