@@ -1,6 +1,5 @@
 #include "io/dump_pages.h"
 
-#include "io/dump_bytes.h"
 #include "src/arena.h"
 
 #include <libxml/parser.h>
@@ -17,6 +16,7 @@ typedef enum field { NOTHING, NAMESPACE_NAME, NAMESPACE, ID, MODEL, TEXT } field
 
 typedef struct pages {
     const char *path;
+    lam_dump_bytes *bytes;
     lam_dump_take take;
     void *user;
     xmlParserCtxtPtr parser;
@@ -103,7 +103,8 @@ static void end_page(pages *p) {
     lam_dump_article article = {.id = p->id > 0 ? p->id : -p->page,
                                 .wikitext = p->wikitext_bytes ? p->wikitext : "",
                                 .bytes = p->wikitext_bytes,
-                                .site = &p->site};
+                                .site = &p->site,
+                                .stream = lam_dump_bytes_stream(p->bytes)};
     lam_code code = p->take(p->user, &article, &p->stop, p->error);
     if (code != LAM_OK || p->stop) halt(p, code);
 }
@@ -205,7 +206,8 @@ static lam_code read_whole(lam_dump_bytes *bytes, char *to, size_t room, size_t 
     return LAM_OK;
 }
 
-static lam_code parse(pages *p, lam_dump_bytes *bytes, bool whole, lam_error *error) {
+static lam_code parse(pages *p, bool whole, lam_error *error) {
+    lam_dump_bytes *bytes = p->bytes;
     char piece[PIECE];
     size_t got;
     // The parser looks at the first bytes for the encoding.
@@ -236,13 +238,13 @@ static lam_code parse(pages *p, lam_dump_bytes *bytes, bool whole, lam_error *er
     return code;
 }
 
-lam_code lam_dump_pages(const char *path, const uint64_t *stream, size_t count, lam_dump_take take,
-                        void *user, lam_error *error) {
+lam_code lam_dump_pages(const char *path, const lam_dump_stream *stream, size_t count,
+                        lam_dump_take take, void *user, lam_error *error) {
     pages p = {.path = path, .take = take, .user = user, .error = error};
-    lam_dump_bytes *bytes;
-    LAM_TRY(lam_dump_bytes_open(path, stream, count, &bytes, error));
-    lam_code code = parse(&p, bytes, !stream, error);
-    lam_dump_bytes_close(bytes);
+    bool whole = !stream || stream[count - 1].end == LAM_DUMP_TO_END;
+    LAM_TRY(lam_dump_bytes_open(path, stream, count, &p.bytes, error));
+    lam_code code = parse(&p, whole, error);
+    lam_dump_bytes_close(p.bytes);
     lam_arena_destroy(&p.names);
     free(p.wikitext);
     free(p.text);

@@ -1,11 +1,6 @@
-#include "io/text.h"
-#include "io/tokenizer_file.h"
-#include "io/tokens.h"
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
-#include "jobs/tokenize_dump.h"
-#include "lam_version.h"
-#include "src/log.h"
+#include "jobs/tokenize.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,21 +26,22 @@ static const lam_option tokenize_options[] = {
     {NULL},
 };
 
-static const lam_option dump_options[] = {
+static const lam_option document_options[] = {
     {"limit", LAM_OPTION_INTEGER, offsetof(lam_tokenize_options, limit), "0", 0, 0x1p31, NULL,
-     "how many articles are read, the first ones; 0: all"},
+     "of a dump: how many articles are read, the first ones; 0: all"},
     {"sample", LAM_OPTION_INTEGER, offsetof(lam_tokenize_options, sample), "0", 0, 0x1p31, NULL,
-     "how many articles are drawn from all; 0: no draw"},
+     "of a dump: how many articles are drawn from all; 0: no draw"},
     {"seed", LAM_OPTION_INTEGER, offsetof(lam_tokenize_options, seed), "1", 0, 0x1p63, NULL,
      "what the draw follows from"},
     {"end_of_text", LAM_OPTION_BOOL, offsetof(lam_tokenize_options, end_of_text), "no", 0, 0, NULL,
-     "put the token <|endoftext|> between articles"},
+     "of a dump or a manifest: put the token <|endoftext|> between documents"},
     {NULL},
 };
 
 static const char *const examples[] = {
     "laminar tokenize page.html --model models/gpt2 -o page.npy",
     "laminar tokenize story.txt --model models/gpt2 --pieces",
+    "laminar tokenize pages.yaml --model models/gpt2 --end-of-text -o pages.npy",
     "mpirun -n 4 laminar tokenize enwiki-pages-articles.xml.bz2 --model models/gpt2 -o en.npy",
     NULL,
 };
@@ -79,82 +75,42 @@ static void print_pieces(const lam_tokenizer *tokenizer, const uint32_t *id, siz
     }
 }
 
-static lam_code write_tokens(const char *source, const char *output, const lam_text *text,
-                             const lam_tokenizer *tokenizer, const lam_ids *ids, int html,
-                             lam_error *error) {
-    char options[32] = "";
-    const char *dot = strrchr(source, '.');
-    if (dot && strncmp(dot, ".htm", 4) == 0)
-        snprintf(options, sizeof options, "html: %s", html_choices[html]);
-    lam_token_manifest manifest = {.source = source,
-                                   .source_sha256 = text->sha256,
-                                   .tokenizer_sha256 = lam_tokenizer_digest(tokenizer),
-                                   .text_options = options,
-                                   .laminar = LAM_VERSION};
-    LAM_TRY(lam_tokens_write(output, ids->id, ids->count, &manifest, error));
-    lam_log(LAM_NORMAL, "wrote %s: %zu tokens", output, ids->count);
-    return LAM_OK;
-}
-
-static lam_code tokenize(const char *source, const char *output,
-                         const lam_tokenize_options *options, const lam_tokenizer *tokenizer,
-                         lam_error *error) {
-    lam_text text;
-    LAM_TRY(lam_text_read(source, html_modes[options->html], &text, error));
-    if (text.replaced)
-        lam_log(LAM_NORMAL, "warning: %s: %zu places are not UTF-8 and are read as U+FFFD", source,
-                text.replaced);
-    lam_ids ids = {0};
-    lam_code code = lam_tokenizer_encode(tokenizer, text.data, text.bytes, &ids, error);
-    if (code == LAM_OK && (options->pieces || !output))
-        print_pieces(tokenizer, ids.id, ids.count, 0);
-    if (code == LAM_OK && output)
-        code = write_tokens(source, output, &text, tokenizer, &ids, options->html, error);
-    lam_ids_destroy(&ids);
-    lam_text_destroy(&text);
-    return code;
-}
-
 static lam_code run(const lam_arguments *arguments, const lam_tokenize_options *options,
                     bool *speaks, lam_error *error) {
     const char *source = arguments->operands.item[0], *output = arguments->output;
-    if (lam_dump_named(source)) {
-        const lam_tokenize_dump request = {
-            .source = source,
-            .output = output,
-            .model = options->model,
-            .choice = {options->limit, options->sample, (uint64_t)options->seed},
-            .end_of_text = options->end_of_text,
-            .print = options->pieces || !output ? print_pieces : NULL,
-            .log_level = (int)arguments->level};
-        return lam_tokenize_dump_run(&request, speaks, error);
-    }
-    if (options->limit || options->sample || options->end_of_text)
+    bool single = lam_documents_single(source);
+    if (single && (options->limit || options->sample || options->end_of_text))
         return lam_fail(error, LAM_USAGE,
-                        "%s is no dump (.xml, .bz2): limit, sample and end_of_text are for dumps",
+                        "%s is a single text: limit and sample are for dumps (.xml, .bz2), "
+                        "end_of_text stands between the documents of a dump or of a manifest",
                         source);
-    lam_tokenizer *tokenizer;
-    lam_log_open(arguments->level, true);
-    LAM_TRY(lam_tokenizer_load(options->model, &tokenizer, error));
-    lam_code code = tokenize(source, output, options, tokenizer, error);
-    lam_tokenizer_destroy(tokenizer);
-    return code;
+    const lam_tokenize request = {
+        .documents = {.path = source,
+                      .html = html_modes[options->html],
+                      .choice = {options->limit, options->sample, (uint64_t)options->seed},
+                      .end_of_text = options->end_of_text},
+        .output = output,
+        .model = options->model,
+        .print = options->pieces || !output ? print_pieces : NULL,
+        .log_level = (int)arguments->level};
+    return lam_tokenize_run(&request, speaks, error);
 }
 
 lam_code lam_command_tokenize(int argc, const char *const *argv, bool *speaks, lam_error *error) {
     lam_tokenize_options options = {0};
     const lam_option_group groups[] = {
         {"Options", tokenize_options, &options},
-        {"Dumps", dump_options, &options},
+        {"Dumps and manifests", document_options, &options},
         {NULL, NULL, NULL},
     };
     const lam_command command = {
         .name = "tokenize",
         .operands = "TEXT --model DIR [-o FILE.npy] [options]",
-        .summary = "Turn a text (.txt, .html, or a wiki's dump, .xml or .bz2) into a file of token "
-                   "ids with its manifest; without -o, print the tokens with their pieces of the "
-                   "text. Of a dump the text is that of its articles, one document each; under "
-                   "mpirun the ranks share them.",
+        .summary = "Turn a text (.txt, .html), the texts of a manifest of laminar fetch (.yaml) or "
+                   "a wiki's dump (.xml, .bz2) into a file of token ids with its manifest; without "
+                   "-o, print the tokens with their pieces of the text. A manifest's texts are a "
+                   "document each, and so are a dump's articles; under mpirun the ranks share "
+                   "them.",
         .fewest = 1,
         .most = 1,
         .groups = groups,

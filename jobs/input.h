@@ -22,6 +22,11 @@ typedef enum lam_job_select {
     LAM_JOB_SELECT_FIRST,
 } lam_job_select;
 
+typedef enum lam_job_documents {
+    LAM_JOB_DOCUMENTS_JOIN,
+    LAM_JOB_DOCUMENTS_WITHIN,
+} lam_job_documents;
+
 typedef struct lam_input {
     lam_strings text; // of a run one, or none; in a job a list sweeps them
     int html, select; // lam_job_html, lam_job_select
@@ -29,7 +34,8 @@ typedef struct lam_input {
     int64_t length; // tokens; LAM_AUTO_INTEGER: the smaller of 1024 and the model's positions
     // Of a dump: the first so many articles, or so many drawn; 0 and 0: all.
     int64_t limit, sample;
-    bool end_of_text; // <|endoftext|> between articles
+    bool end_of_text; // <|endoftext|> between documents
+    int documents;    // lam_job_documents
 } lam_input;
 
 // The text of a run; NULL: none is given.

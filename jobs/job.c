@@ -8,6 +8,7 @@
 
 static const char *const mode_choices[] = {"standard", "published", NULL}; // lam_mode
 static const char *const html_choices[] = {"auto", "clip", "article", NULL};
+static const char *const documents_choices[] = {"join", "within", NULL}; // lam_job_documents
 static const char *const select_choices[] = {"auto", "random", "first", NULL};
 
 const lam_option lam_global_options[] = {
@@ -26,8 +27,8 @@ const lam_option lam_global_options[] = {
 
 const lam_option lam_input_options[] = {
     {"text", LAM_OPTION_PATHS, offsetof(lam_input, text), NULL, 0, 0, NULL,
-     "the text: FILE.txt, FILE.html, a wiki's dump (.xml, .bz2), or a token file; a list sweeps "
-     "them"},
+     "the text: FILE.txt, FILE.html, a wiki's dump (.xml, .bz2), a manifest of laminar fetch "
+     "(.yaml), or a token file; a list sweeps them"},
     {"html", LAM_OPTION_CHOICE, offsetof(lam_input, html), "auto", 0, 0, html_choices,
      "what is taken of a page: the published cut with its tags, or the readable article; auto: "
      "clip in published mode, article in standard mode"},
@@ -44,7 +45,11 @@ const lam_option lam_input_options[] = {
     {"sample", LAM_OPTION_INTEGER, offsetof(lam_input, sample), "0", 0, 0x1p31, NULL,
      "of a dump: how many articles are drawn from all, by the seed; 0: no draw"},
     {"end_of_text", LAM_OPTION_BOOL, offsetof(lam_input, end_of_text), "no", 0, 0, NULL,
-     "of a dump: put the token <|endoftext|> between articles"},
+     "of a manifest or a dump: put the token <|endoftext|> between documents"},
+    {"documents", LAM_OPTION_CHOICE, offsetof(lam_input, documents), "join", 0, 0,
+     documents_choices,
+     "a manifest's texts, a dump's articles, the documents of a token file: join, a sequence may "
+     "run from one into the next; within, it may not"},
     {0},
 };
 

@@ -25,19 +25,24 @@ lam_code lam_passage_resolve(const lam_profile_run *run, const char *bandwidth, 
 lam_code lam_passage_take(const lam_profile_run *run, const lam_source *source,
                           lam_sequences *sequences, lam_arena *arena, lam_error *error) {
     const lam_input *input = run->input;
-    const uint32_t *token;
-    int64_t count, length = input->length, wanted = input->sequences;
-    LAM_TRY(lam_tokens_strip(source->tokenizer, source->token, source->count, &token, &count, arena,
-                             error));
+    lam_running text = source->text;
+    int64_t count = text.document[text.documents], length = input->length,
+            wanted = input->sequences, stripped[2] = {0};
+    if (text.documents == 1) {
+        LAM_TRY(lam_tokens_strip(source->tokenizer, text.token, count, &text.token, &count, arena,
+                                 error));
+        stripped[1] = count;
+        text.document = stripped;
+    }
     if (count < FEWEST_TOKENS)
         return lam_fail(error, LAM_INPUT, "%lld tokens, where %s needs %d or more",
                         (long long)count, run->profile->name, FEWEST_TOKENS);
-    if (count < length) {
+    if (count < length && text.documents == 1) {
         lam_log(LAM_VERBOSE, "%s: %s has %lld tokens and is taken whole, as one sequence",
                 run->profile->name, lam_input_text(input), (long long)count);
         length = count, wanted = 1;
     }
-    return lam_sequences_take(sequences, token, count, wanted, length,
+    return lam_sequences_take(sequences, &text, wanted, length,
                               input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error);
 }
 

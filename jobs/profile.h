@@ -36,8 +36,7 @@ typedef struct lam_profile_run {
 
 // What sequences are taken from: a text's tokens, and the tokenizer that made them.
 typedef struct lam_source {
-    const uint32_t *token;          // [count]
-    int64_t count;                  // 0 where the profile needs no text
+    lam_running text;               // of no documents where the profile needs no text
     const lam_tokenizer *tokenizer; // NULL where a token file stands for the text and the model's
                                     // folder has no tokenizer
 } lam_source;

@@ -118,7 +118,7 @@ static lam_code source_of(lam_run_state *r, lam_part *part, lam_source *source) 
     else
         LAM_TRY(lam_texts_get(&r->texts, r->request->model, part->run.input, r->config, &part->text,
                               r->error));
-    if (part->text) source->token = part->text->token, source->count = part->text->count;
+    if (part->text) source->text = lam_texts_running(part->text, part->run.input);
     source->tokenizer = r->texts.tokenizer;
     return LAM_OK;
 }

@@ -236,9 +236,8 @@ static lam_site_set sites(const lam_profile_run *run) {
 static lam_code take(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
                      lam_arena *arena, lam_error *error) {
     const lam_input *input = run->input;
-    return lam_sequences_take(sequences, source->token, source->count, input->sequences,
-                              input->length, input->select == LAM_JOB_SELECT_RANDOM, run->seed,
-                              arena, error);
+    return lam_sequences_take(sequences, &source->text, input->sequences, input->length,
+                              input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error);
 }
 
 static lam_code add_buffer_variables(lam_profile_group *group, lam_arena *arena, lam_error *error) {

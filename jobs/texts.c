@@ -1,11 +1,8 @@
 #include "jobs/texts.h"
 
-#include "io/corpus.h"
-#include "io/dump.h"
-#include "io/text.h"
 #include "io/tokenizer_file.h"
 #include "io/tokens.h"
-#include "jobs/dump_tokens.h"
+#include "jobs/documents.h"
 #include "src/log.h"
 
 #include <stdio.h>
@@ -39,124 +36,78 @@ lam_code lam_texts_tokenizer(lam_texts *texts, const char *model, const lam_mode
     return LAM_OK;
 }
 
-static bool is_page(const char *path) {
-    return ends_with(path, ".html") || ends_with(path, ".htm");
+static lam_html_mode html_mode(int html) {
+    return html == LAM_JOB_HTML_CLIP ? LAM_HTML_CLIP : LAM_HTML_ARTICLE;
 }
 
-static lam_html_mode html_mode(bool clip) {
-    return clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE;
-}
-
-// Reads a text and appends its tokens. sha256: of the file as stored.
-static lam_code add_text(lam_texts *texts, const char *model, const char *path, bool clip,
-                         const lam_model_config *config, lam_ids *ids, char sha256[LAM_SHA256_TEXT],
-                         lam_error *error) {
-    lam_text text;
-    LAM_TRY(lam_text_read(path, html_mode(clip), &text, error));
-    memcpy(sha256, text.sha256, LAM_SHA256_TEXT);
-    if (text.replaced)
-        lam_log(LAM_NORMAL, "warning: %s: %zu places are not UTF-8 and are read as U+FFFD", path,
-                text.replaced);
-    lam_code code = lam_texts_tokenizer(texts, model, config, error);
-    if (code == LAM_OK)
-        code = lam_tokenizer_encode(texts->tokenizer, text.data, text.bytes, ids, error);
-    lam_text_destroy(&text);
-    return code;
-}
-
-static lam_code read_text(lam_texts *texts, const char *model, bool clip,
-                          const lam_model_config *config, lam_text_tokens *item, lam_ids *ids,
-                          lam_error *error) {
-    item->html_mode = !is_page(item->path) ? "none" : clip ? "clip" : "article";
-    return add_text(texts, model, item->path, clip, config, ids, item->text_sha256, error);
-}
-
-// "corpus.yaml: URL; URL; ...". A long list is cut: the digest stands for all of it.
-static const char *sources_of(const char *path, const lam_corpus *corpus, lam_arena *arena,
-                              lam_error *error) {
-    enum { MOST_BYTES = 32 << 10 }; // what an attribute can hold in any netCDF-4 file
-    char *text = lam_arena_alloc(arena, MOST_BYTES + 64, 1, error);
-    if (!text) return NULL;
-    size_t used = (size_t)snprintf(text, MOST_BYTES, "%s: ", path), i = 0;
-    if (used >= MOST_BYTES) return path;
-    for (; i < corpus->count && used + strlen(corpus->entry[i].url) + 2 < MOST_BYTES; i++)
-        used += (size_t)sprintf(text + used, "%s%s", i ? "; " : "", corpus->entry[i].url);
-    if (i < corpus->count) sprintf(text + used, "; and %zu more", corpus->count - i);
-    return text;
-}
-
-// The texts of a manifest, one behind the other. Its digest is that of its entries' digests, a line
-// each: it does not depend on when and where to they were fetched.
-static lam_code read_corpus(lam_texts *texts, const char *model, bool clip,
-                            const lam_model_config *config, lam_text_tokens *item, lam_ids *ids,
-                            lam_error *error) {
-    lam_corpus corpus;
-    char *digests;
-    uint8_t digest[LAM_SHA256_BYTES];
-    item->html_mode = "none";
-    LAM_TRY(lam_corpus_read(item->path, &corpus, &texts->arena, error));
-    if (!corpus.count)
-        return lam_fail(error, LAM_INPUT, "%s: lists no text: add some by laminar fetch",
-                        item->path);
-    LAM_ALLOC(digests, &texts->arena, corpus.count * LAM_SHA256_TEXT, error);
-    for (size_t i = 0; i < corpus.count; i++) {
-        const char *path;
-        char *line = digests + i * LAM_SHA256_TEXT;
-        LAM_TRY(lam_corpus_locate(&corpus, &corpus.entry[i], &path, &texts->arena, error));
-        LAM_TRY(add_text(texts, model, path, clip, config, ids, line, error));
-        if (strcmp(line, corpus.entry[i].sha256) != 0)
-            return lam_fail(error, LAM_INPUT,
-                            "%s (%s) is not what was fetched: remove this file and fetch it again",
-                            path, corpus.entry[i].url);
-        if (is_page(path)) item->html_mode = clip ? "clip" : "article";
-        line[LAM_SHA256_TEXT - 1] = '\n';
-    }
-    LAM_TRY(lam_sha256_of(digests, corpus.count * LAM_SHA256_TEXT, digest, error));
-    lam_sha256_text(digest, item->text_sha256);
-    item->source = sources_of(item->path, &corpus, &texts->arena, error);
-    return item->source ? LAM_OK : LAM_MEMORY;
-}
+// What a text's tokens are collected in.
+typedef struct collected {
+    lam_ids ids;
+    lam_text_tokens *item;
+    int64_t room; // of item->document
+    lam_arena *arena;
+} collected;
 
 static lam_code put(void *user, const uint32_t *id, size_t count, lam_error *error) {
-    lam_ids *ids = user;
+    lam_ids *ids = &((collected *)user)->ids;
     LAM_TRY(lam_ids_reserve(ids, count, error));
     if (count) memcpy(ids->id + ids->count, id, count * sizeof *id);
     ids->count += count;
     return LAM_OK;
 }
 
-// The articles of a dump, one after the other: the tokens that laminar tokenize makes of it.
-static lam_code read_dump(lam_texts *texts, const char *model, const lam_input *input,
-                          const lam_model_config *config, lam_text_tokens *item, lam_ids *ids,
-                          lam_error *error) {
-    const lam_dump_choice choice = {input->limit, input->sample, texts->seed};
-    const lam_token_sink sink = {.put = put, .user = ids};
-    item->html_mode = "none";
-    LAM_TRY(lam_sha256_of_file(item->path, item->text_sha256, error));
-    LAM_TRY(lam_texts_tokenizer(texts, model, config, error));
-    return lam_dump_tokens(NULL, item->path, &choice, texts->tokenizer, input->end_of_text, &sink,
-                           error);
+static lam_code end_document(void *user, lam_error *error) {
+    collected *c = user;
+    lam_text_tokens *item = c->item;
+    if (item->documents == c->room) { // what is outgrown stays with the arena
+        int64_t *larger;
+        c->room = 2 * c->room + 64;
+        LAM_ALLOC(larger, c->arena, c->room + 1, error);
+        if (item->documents)
+            memcpy(larger, item->document, (size_t)(item->documents + 1) * sizeof *larger);
+        item->document = larger;
+    }
+    item->document[++item->documents] = (int64_t)c->ids.count;
+    return LAM_OK;
 }
 
-// A text, the articles of a dump, or the texts of a manifest.
+// A text, the articles of a dump, or the documents of a manifest.
 static lam_code tokenize(lam_texts *texts, const char *model, const lam_input *input,
                          const lam_model_config *config, lam_text_tokens *item, lam_error *error) {
-    bool clip = input->html == LAM_JOB_HTML_CLIP;
-    lam_ids ids = {0};
+    collected c = {.item = item, .arena = &texts->arena};
+    const lam_token_sink sink = {put, end_document, &c};
+    const lam_documents documents = {.path = item->path,
+                                     .html = html_mode(input->html),
+                                     .choice = {input->limit, input->sample, texts->seed},
+                                     .end_of_text = input->end_of_text};
+    lam_documents_about about;
+    LAM_TRY(lam_texts_tokenizer(texts, model, config, error));
     lam_code code =
-        lam_dump_named(item->path)  ? read_dump(texts, model, input, config, item, &ids, error)
-        : lam_corpus_is(item->path) ? read_corpus(texts, model, clip, config, item, &ids, error)
-                                    : read_text(texts, model, clip, config, item, &ids, error);
+        lam_documents_read(NULL, &documents, texts->tokenizer, &sink, &about, &texts->arena, error);
     if (code == LAM_OK) {
-        item->count = (int64_t)ids.count;
-        item->token = lam_arena_alloc(&texts->arena, ids.count, sizeof *item->token, error);
+        item->html_mode = about.html_mode;
+        item->source = about.source;
+        memcpy(item->text_sha256, about.sha256, sizeof item->text_sha256);
+        item->count = (int64_t)c.ids.count;
+        item->token = lam_arena_alloc(&texts->arena, c.ids.count, sizeof *item->token, error);
         if (item->token)
-            memcpy(item->token, ids.id, ids.count * sizeof *item->token);
+            memcpy(item->token, c.ids.id, c.ids.count * sizeof *item->token);
         else
             code = LAM_MEMORY;
     }
-    lam_ids_destroy(&ids);
+    lam_ids_destroy(&c.ids);
     return code;
+}
+
+// Where the documents of a token file begin; of one without any, all of it is one.
+static lam_code read_documents(const lam_tokens *file, lam_text_tokens *item, lam_arena *arena,
+                               lam_error *error) {
+    item->documents = file->document ? (int64_t)file->manifest.documents : 1;
+    LAM_ALLOC(item->document, arena, item->documents + 1, error);
+    for (int64_t i = 0; file->document && i <= item->documents; i++)
+        item->document[i] = (int64_t)lam_tokens_document(file, (size_t)i);
+    if (!file->document) item->document[1] = (int64_t)file->count;
+    return LAM_OK;
 }
 
 // A token file stands for the text it was made of. The tokenizer it names must be the model's; a
@@ -185,6 +136,7 @@ static lam_code read_tokens(lam_texts *texts, const char *model, const lam_model
             lam_tokens_copy(&file, 0, file.count, item->token);
         else
             code = LAM_MEMORY;
+        if (code == LAM_OK) code = read_documents(&file, item, &texts->arena, error);
     }
     lam_tokens_close(&file);
     for (int64_t i = 0; code == LAM_OK && i < item->count; i++)
@@ -223,32 +175,16 @@ lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *inp
         LAM_TRY(read_tokens(texts, model, config, item, error));
     else
         LAM_TRY(tokenize(texts, model, input, config, item, error));
+    item->whole[1] = item->count;
     texts->count++;
     *text = item;
     return LAM_OK;
 }
 
-static lam_code check_text(const char *path, bool clip, lam_error *error) {
-    lam_text text;
-    LAM_TRY(lam_text_read(path, html_mode(clip), &text, error));
-    lam_text_destroy(&text);
-    return LAM_OK;
-}
-
-static lam_code check_corpus(const char *path, bool clip, lam_arena *arena, lam_error *error) {
-    lam_corpus corpus;
-    LAM_TRY(lam_corpus_read(path, &corpus, arena, error));
-    for (size_t i = 0; i < corpus.count; i++) {
-        const char *file;
-        LAM_TRY(lam_corpus_locate(&corpus, &corpus.entry[i], &file, arena, error));
-        LAM_TRY(check_text(file, clip, error));
-    }
-    return LAM_OK;
-}
-
-static lam_code leave(void *user, const lam_dump_article *article, bool *stop, lam_error *error) {
-    (void)user, (void)article, (void)stop, (void)error;
-    return LAM_OK;
+lam_running lam_texts_running(const lam_text_tokens *text, const lam_input *input) {
+    if (input->documents == LAM_JOB_DOCUMENTS_WITHIN)
+        return (lam_running){text->token, text->document, text->documents};
+    return (lam_running){text->token, text->whole, 1};
 }
 
 lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error) {
@@ -260,17 +196,10 @@ lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error
         lam_tokens_close(&tokens);
         return code;
     }
-    if (lam_dump_named(path)) {
-        const lam_dump_choice first = {.limit = 1};
-        return lam_dump_read(path, &first, leave, NULL, error);
-    }
     bool clip = input->html == LAM_JOB_HTML_CLIP ||
                 (input->html == LAM_JOB_HTML_AUTO && mode == LAM_PUBLISHED);
-    if (!lam_corpus_is(path)) return check_text(path, clip, error);
-    lam_arena arena = {0};
-    lam_code code = check_corpus(path, clip, &arena, error);
-    lam_arena_destroy(&arena);
-    return code;
+    const lam_documents documents = {.path = path, .html = clip ? LAM_HTML_CLIP : LAM_HTML_ARTICLE};
+    return lam_documents_check(&documents, error);
 }
 
 void lam_texts_destroy(lam_texts *texts) {

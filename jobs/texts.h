@@ -16,8 +16,11 @@ typedef struct lam_text_tokens {
     int64_t limit, sample; // of a dump, likewise
     bool end_of_text;
     const char *html_mode; // "clip", "article"; "none" where the text is no page
-    uint32_t *token;
+    uint32_t *token;       // [count]
     int64_t count;
+    int64_t *document; // [documents + 1] where each begins, count last
+    int64_t documents;
+    int64_t whole[2];                  // the same where all is one: 0, count
     char text_sha256[LAM_SHA256_TEXT]; // of the file as stored; of a manifest: of its entries'
                                        // digests
 } lam_text_tokens;
@@ -33,12 +36,11 @@ typedef struct lam_texts {
     lam_arena arena;
 } lam_texts;
 
-// The tokens of an input's text, as the tokenizer in the model's folder has them, of all texts of a
-// manifest (io/corpus.h), one behind the other, or of a token file, which must have been made by
-// that tokenizer. Nothing is asked of the network. Owned by texts. Not collective. LAM_USAGE
-// where no text is given; LAM_INPUT for a tokenizer that does not fit the model; and as
-// lam_text_read, lam_dump_read, lam_corpus_read, lam_corpus_locate, lam_tokenizer_load,
-// lam_tokens_open.
+// The tokens of an input's text, as the tokenizer in the model's folder has them, its documents one
+// behind the other (jobs/documents.h); or of a token file, which must have been made by that
+// tokenizer. Nothing is asked of the network. Owned by texts. Not collective. LAM_USAGE where no
+// text is given; LAM_INPUT for a tokenizer that does not fit the model; and as lam_documents_read,
+// lam_tokenizer_load, lam_tokens_open.
 LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
                                    const lam_model_config *config, const lam_text_tokens **text,
                                    lam_error *error);
@@ -48,8 +50,12 @@ LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const char *model, const la
 LAM_CHECKED lam_code lam_texts_tokenizer(lam_texts *texts, const char *model,
                                          const lam_model_config *config, lam_error *error);
 
+// A text as sequences are taken from it: in one piece, or document by document, as the input says.
+// It lies in *text.
+lam_running lam_texts_running(const lam_text_tokens *text, const lam_input *input);
+
 // Whether an input's text can be read at all, by any model: for before the hours of a sweep. An
-// input without one is fine. Errors as lam_text_read and lam_tokens_open.
+// input without one is fine. Errors as lam_documents_check and lam_tokens_open.
 LAM_CHECKED lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error);
 
 void lam_texts_destroy(lam_texts *texts);

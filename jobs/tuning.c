@@ -245,8 +245,8 @@ static lam_code take(const lam_profile_run *run, const lam_source *source, lam_s
     const lam_tuning_options *o = run->options;
     lam_target_rule rule = {{o->negative, o->positive}, o->before, o->after};
     lam_targets targets;
-    lam_code code = lam_targets_find(&rule, source->tokenizer, source->token, source->count,
-                                     &targets, arena, error);
+    lam_code code =
+        lam_targets_find(&rule, source->tokenizer, &source->text, &targets, arena, error);
     if (code != LAM_OK) return lam_fail_within(error, "tuning");
     for (int c = 0; c < 2; c++)
         if (targets.count[c] < o->folds)
@@ -255,7 +255,7 @@ static lam_code take(const lam_profile_run *run, const lam_source *source, lam_s
                             "%lld folds: choose a longer text or fewer folds",
                             (long long)targets.count[c], c ? "positive" : "negative",
                             (long long)o->folds);
-    return lam_targets_windows(&rule, &targets, source->token, sequences, arena, error);
+    return lam_targets_windows(&rule, &targets, source->text.token, sequences, arena, error);
 }
 
 static lam_code groups(const lam_profile_run *run, lam_profile_group *group, size_t room,

@@ -19,30 +19,65 @@ lam_code lam_sequences_create(lam_sequences *sequences, int64_t count, int64_t t
     return LAM_OK;
 }
 
-lam_code lam_sequences_take(lam_sequences *sequences, const uint32_t *token, int64_t tokens,
-                            int64_t count, int64_t length, bool random, uint64_t seed,
-                            lam_arena *arena, lam_error *error) {
-    if (count > tokens / length)
+// How many whole sequences fit into a document.
+static int64_t fit(const lam_running *text, int64_t document, int64_t length) {
+    return (text->document[document + 1] - text->document[document]) / length;
+}
+
+static lam_code check_fit(const lam_running *text, int64_t fitting, int64_t count, int64_t length,
+                          lam_error *error) {
+    if (count <= fitting) return LAM_OK;
+    int64_t tokens = text->document[text->documents];
+    if (text->documents == 1)
         return lam_fail(error, LAM_INPUT,
                         "%lld tokens, fewer than the %lld x %lld asked for: "
                         "choose fewer sequences, a smaller length or a longer text",
                         (long long)tokens, (long long)count, (long long)length);
-    int64_t *gap;
+    return lam_fail(error, LAM_INPUT,
+                    "%lld sequences of %lld tokens lie within its %lld documents (%lld tokens), "
+                    "fewer than the %lld asked for: choose fewer sequences, a smaller length or "
+                    "'documents: join'",
+                    (long long)fitting, (long long)length, (long long)text->documents,
+                    (long long)tokens, (long long)count);
+}
+
+// How many of the whole sequences that fit into a document are taken, those before it being so many
+// of all; each with the same chance (selection sampling: Knuth, volume 2, algorithm S).
+static int64_t draw_count(const lam_random *key, int64_t before, int64_t fitting, int64_t all,
+                          int64_t wanted) {
+    int64_t taken = 0;
+    for (int64_t i = before; i < before + fitting && taken < wanted; i++)
+        taken += (int64_t)lam_random_below(key, (uint64_t)i, (uint64_t)(all - i)) < wanted - taken;
+    return taken;
+}
+
+lam_code lam_sequences_take(lam_sequences *sequences, const lam_running *text, int64_t count,
+                            int64_t length, bool random, uint64_t seed, lam_arena *arena,
+                            lam_error *error) {
+    const lam_random choice = lam_random_key(seed, LAM_RANDOM_SEQUENCES, 0, 1);
+    const lam_random place = lam_random_key(seed, LAM_RANDOM_SEQUENCES, 0, 0);
+    int64_t all = 0, before = 0, *gap;
+    for (int64_t d = 0; d < text->documents; d++) all += fit(text, d, length);
+    LAM_TRY(check_fit(text, all, count, length, error));
     LAM_ALLOC(gap, arena, count, error);
     LAM_TRY(lam_sequences_create(sequences, count, count * length, arena, error));
-    // Tokens left out before each sequence: sorted draws from the slack.
-    if (random) {
-        lam_random key = lam_random_key(seed, LAM_RANDOM_SEQUENCES, 0, 0);
-        uint64_t slack = (uint64_t)(tokens - count * length);
-        for (int64_t i = 0; i < count; i++)
-            gap[i] = (int64_t)lam_random_below(&key, (uint64_t)i, slack + 1);
-        qsort(gap, (size_t)count, sizeof *gap, compare_offsets);
+    for (int64_t d = 0, first = 0, taken; first < count; d++, first += taken) {
+        int64_t fitting = fit(text, d, length), left = count - first;
+        taken = random           ? draw_count(&choice, before, fitting, all, left)
+                : fitting < left ? fitting
+                                 : left;
+        before += fitting;
+        // Tokens left out before each sequence: sorted draws from the slack.
+        uint64_t slack = (uint64_t)(text->document[d + 1] - text->document[d] - taken * length);
+        for (int64_t i = first; random && i < first + taken; i++)
+            gap[i] = (int64_t)lam_random_below(&place, (uint64_t)i, slack + 1);
+        qsort(gap + first, (size_t)taken, sizeof *gap, compare_offsets);
+        for (int64_t i = 0; i < taken; i++)
+            memcpy(sequences->token + (first + i) * length,
+                   text->token + text->document[d] + gap[first + i] + i * length,
+                   (size_t)length * sizeof *text->token);
     }
-    for (int64_t i = 0; i < count; i++) {
-        sequences->start[i + 1] = (i + 1) * length;
-        memcpy(sequences->token + i * length, token + gap[i] + i * length,
-               (size_t)length * sizeof *token);
-    }
+    for (int64_t i = 0; i < count; i++) sequences->start[i + 1] = (i + 1) * length;
     return LAM_OK;
 }
 

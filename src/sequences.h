@@ -19,12 +19,20 @@ typedef struct lam_sequences {
 LAM_CHECKED lam_code lam_sequences_create(lam_sequences *sequences, int64_t count, int64_t tokens,
                                           lam_arena *arena, lam_error *error);
 
-// Takes count sequences of length tokens out of token [tokens]: the first, or ones drawn by seed so
-// that every placement without overlap is equally likely, in the order of the text. Owned by
-// arena. LAM_INPUT if the text is too short for them, LAM_MEMORY.
-LAM_CHECKED lam_code lam_sequences_take(lam_sequences *sequences, const uint32_t *token,
-                                        int64_t tokens, int64_t count, int64_t length, bool random,
-                                        uint64_t seed, lam_arena *arena, lam_error *error);
+// Running text: tokens, and the documents that nothing taken from it may cross.
+typedef struct lam_running {
+    const uint32_t *token;   // [document[documents]]
+    const int64_t *document; // [documents + 1] where each begins, the number of tokens last
+    int64_t documents;       // 1: all is one
+} lam_running;
+
+// Takes count sequences of length tokens, each within one document, in the text's order: the first
+// that fit, or ones drawn by seed. How many of those a document gives is drawn first, each of the
+// whole sequences that fit into it with the same chance; then where they lie in it, without
+// overlap. Owned by arena. LAM_INPUT if not so many fit, LAM_MEMORY.
+LAM_CHECKED lam_code lam_sequences_take(lam_sequences *sequences, const lam_running *text,
+                                        int64_t count, int64_t length, bool random, uint64_t seed,
+                                        lam_arena *arena, lam_error *error);
 
 // Whether both are the same sequences of the same tokens and labels.
 bool lam_sequences_equal(const lam_sequences *a, const lam_sequences *b);

@@ -161,16 +161,22 @@ static lam_code classify(search *s, int64_t position, int *class) {
     return LAM_OK;
 }
 
-static lam_code check_text(const search *s, int64_t window) {
+static lam_code check_text(const search *s, const lam_running *text, int64_t window) {
+    int64_t longest = 0;
+    for (int64_t d = 0; d < text->documents; d++) {
+        int64_t length = text->document[d + 1] - text->document[d];
+        if (length > longest) longest = length;
+    }
     if (!s->tokenizer)
         return lam_fail(s->error, LAM_INPUT,
                         "targets are found by their words, and the model's folder has no "
                         "tokenizer: put its tokenizer.json, or vocab.json and merges.txt, there");
-    if (s->count < window)
+    if (longest < window)
         return lam_fail(s->error, LAM_INPUT,
-                        "the text has %lld tokens, fewer than a target's window of %lld: "
+                        "the %s has %lld tokens, fewer than a target's window of %lld: "
                         "choose a longer text, or a smaller before or after",
-                        (long long)s->count, (long long)window);
+                        text->documents > 1 ? "longest document" : "text", (long long)longest,
+                        (long long)window);
     return LAM_OK;
 }
 
@@ -193,15 +199,16 @@ static lam_code check_found(const search *s, const int64_t count[2]) {
 }
 
 lam_code lam_targets_find(const lam_target_rule *rule, const lam_tokenizer *tokenizer,
-                          const uint32_t *token, int64_t count, lam_targets *targets,
-                          lam_arena *arena, lam_error *error) {
+                          const lam_running *text, lam_targets *targets, lam_arena *arena,
+                          lam_error *error) {
+    const int64_t count = text->document[text->documents];
     search s = {.rule = rule,
                 .tokenizer = tokenizer,
-                .token = token,
+                .token = text->token,
                 .count = count,
                 .arena = arena,
                 .error = error};
-    LAM_TRY(check_text(&s, rule->before + 1 + rule->after));
+    LAM_TRY(check_text(&s, text, rule->before + 1 + rule->after));
     for (int c = 0; c < 2; c++) {
         LAM_TRY(lower_all(&rule->class[c].words, true, &s.words[c], arena, error));
         LAM_TRY(lower_all(&rule->class[c].contains, false, &s.contains[c], arena, error));
@@ -209,20 +216,23 @@ lam_code lam_targets_find(const lam_target_rule *rule, const lam_tokenizer *toke
     LAM_ALLOC(s.flags, arena, lam_tokenizer_vocabulary(tokenizer), error);
     int8_t *class_of;
     LAM_ALLOC(class_of, arena, count, error);
+    memset(class_of, -1, (size_t)count);
     // The next token must be there to be looked at.
-    int64_t end = count - (rule->after > 0 ? rule->after : 1), found[2] = {0};
-    for (int64_t i = rule->before; i < end; i++) {
-        int class;
-        LAM_TRY(classify(&s, i, &class));
-        class_of[i] = (int8_t) class;
-        if (class >= 0) found[class]++;
-    }
+    int64_t behind = rule->after > 0 ? rule->after : 1, found[2] = {0};
+    for (int64_t d = 0; d < text->documents; d++)
+        for (int64_t i = text->document[d] + rule->before; i < text->document[d + 1] - behind;
+             i++) {
+            int class;
+            LAM_TRY(classify(&s, i, &class));
+            class_of[i] = (int8_t) class;
+            if (class >= 0) found[class]++;
+        }
     LAM_TRY(check_found(&s, found));
     *targets = (lam_targets){.count = {found[0], found[1]}};
     LAM_ALLOC(targets->position, arena, found[0] + found[1], error);
     int64_t at = 0;
     for (int c = 0; c < 2; c++)
-        for (int64_t i = rule->before; i < end; i++)
+        for (int64_t i = 0; i < count; i++)
             if (class_of[i] == c) targets->position[at++] = i;
     return LAM_OK;
 }

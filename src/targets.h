@@ -27,12 +27,12 @@ typedef struct lam_targets {
     int64_t *position; // those of class 0 in the text's order, then those of class 1
 } lam_targets;
 
-// Finds the targets among token [count]: tokens of either class whose window lies within the text
+// Finds the targets of a text: tokens of either class whose window lies within one document
 // and whose next token begins with a space (so that they end a word). Owned by arena. LAM_INPUT if
-// there is no tokenizer (NULL), if it does not know an id, if the text is shorter than a window, if
-// either class has no target, or if a target is of both; LAM_MEMORY.
+// there is no tokenizer (NULL), if it does not know an id, if no document is as long as a window,
+// if either class has no target, or if a target is of both; LAM_MEMORY.
 LAM_CHECKED lam_code lam_targets_find(const lam_target_rule *rule, const lam_tokenizer *tokenizer,
-                                      const uint32_t *token, int64_t count, lam_targets *targets,
+                                      const lam_running *text, lam_targets *targets,
                                       lam_arena *arena, lam_error *error);
 
 // The targets' windows as sequences of before + 1 + after tokens, in their order, labelled with

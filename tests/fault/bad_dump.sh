@@ -50,7 +50,7 @@ refused "not packed" 3 "plain.bz2: is not what bzip2 packed" plain.bz2
 
 tokenize_refused "limit and sample" 2 "give one of the two" whole.xml --limit 1 --sample 1
 cp "$demo/story.txt" text.txt
-expect_error "limit of a text" 2 "text.txt is no dump" \
+expect_error "limit of a text" 2 "text.txt is a single text: limit" \
     "$LAMINAR" tokenize text.txt --model model --limit 1
 mkdir -p folder
 tokenize_refused "no folder" 4 "folder does not exist" whole.xml -o none/out.npy

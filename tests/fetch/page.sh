@@ -56,6 +56,21 @@ forget
 run_job "a job" --set text=corpus.yaml --set html=clip
 first=$digest
 same "a job: says where its text is from" 1 "$(attribute result.nc text_source | grep -c "corpus.yaml: .*oldid=$revision; .*/text/a.txt")"
+# The texts are documents: a token file keeps them, for any number of ranks, and sequences may be told not to cross them.
+expect "tokens of a manifest" "$LAMINAR" tokenize corpus.yaml --model model --html clip --end-of-text -o one.npy
+ranks=3 expect "tokens of a manifest, three ranks" \
+    "$LAMINAR" tokenize corpus.yaml --model model --html clip --end-of-text -o three.npy
+same "tokens of a manifest: the same" "$(cat one.npy one.documents.npy | sha256sum)" \
+    "$(cat three.npy three.documents.npy | sha256sum)"
+same "tokens of a manifest: two documents" "documents: 2" "$(grep '^documents: ' three.yaml)"
+same "tokens of a manifest: how they were read" 'text_options: "html: clip, end_of_text: yes"' \
+    "$(grep '^text_options: ' three.yaml)"
+run_job "a job within documents" --set text=corpus.yaml --set html=clip --set end_of_text=yes --set documents=within
+within=$digest
+differ "a job within documents: other values" "$first" "$within"
+same "a job within documents: says so" 2 "$("$LAMINAR" info --json result.nc | sed -n 's/.*"documents": \([0-9]*\).*/\1/p')"
+run_job "a job within a token file's documents" --set text=three.npy --set documents=within
+same "a job within a token file's documents: the same values" "$within" "$digest"
 sed 's/^  time: .*/  time: "1999-01-01T00:00:00Z"/' corpus.yaml >moved.yaml
 LAMINAR_CACHE=$work/elsewhere run_job "a job by the manifest's cache" --set text=moved.yaml --set html=clip
 same "a job by the manifest's cache: the same values" "$first" "$digest"

@@ -357,7 +357,8 @@ static void test_wrong_command_lines_of_a_profile(void **state) {
          "'--epochs' needs a value: a whole number from 1 to 1000000000"},
         {{"--model", "m", "--set", "alpha.x=1"},
          "--set: unknown key 'x' in 'alpha' (known: site, epochs, learning_rate, l1, exact, note, "
-         "export, sites, text, html, sequences, length, select, limit, sample, end_of_text)"},
+         "export, sites, text, html, sequences, length, select, limit, sample, end_of_text, "
+         "documents)"},
         {{"--model", "m", "--set", "beta.template=1"}, "--set: unknown profile 'beta'"},
         {{"--model=a", "--model=b"}, "'--model' is given twice: write a list as '[a, b]'"},
     };

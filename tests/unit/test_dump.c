@@ -225,6 +225,37 @@ static void test_wrong_index(void **state) {
     assert_refused(many, &sample, LAM_INPUT, "line 1 is not \"offset:page:title\"");
 }
 
+// All of a dump by its index: what the index leaves out is missed, not skipped in silence.
+static void test_index_with_gaps(void **state) {
+    (void)state;
+    char *many = in_folder(folder, "g-multistream.xml.bz2");
+    char *index = in_folder(folder, "g-multistream-index.txt");
+    write_multistream(many, index, 50, 10);
+    size_t lines;
+    char *text = read_bytes(index, &lines);
+    collected all = read_dump(many, 0, 0, 0);
+    assert_int_equal(all.count, 29);
+    char *second = strstr(text, ":11:"), *third = strstr(text, ":21:"),
+         *last = strstr(text, ":41:");
+    assert_true(second && third && last);
+    while (second[-1] != '\n') second--;
+    while (third[-1] != '\n') third--;
+    while (last[-1] != '\n') last--;
+    // Without the last stream's lines it is read all the same: nothing begins behind them.
+    write_bytes(index, text, (size_t)(last - text));
+    collected cut = read_dump(many, 0, 0, 0);
+    assert_string_equal(cut.text, all.text);
+    write_bytes(index, second, lines - (size_t)(second - text));
+    assert_refused(many, &everything, LAM_INPUT, "where its index has the next");
+    memmove(second, third, lines - (size_t)(third - text) + 1);
+    write_bytes(index, text, strlen(text));
+    assert_refused(many, &everything, LAM_INPUT, "where its index has the next");
+    strcpy(text, "700:1:a\n600:2:b\n");
+    write_bytes(index, text, strlen(text));
+    assert_refused(many, &everything, LAM_INPUT, "not in the order of the dump");
+    free(text), free(all.text), free(cut.text);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     static const struct {
@@ -401,6 +432,7 @@ int main(void) {
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_streams_are_left_alone),
         cmocka_unit_test(test_wrong_index),
+        cmocka_unit_test(test_index_with_gaps),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_damaged_packing),
         cmocka_unit_test(test_endless_page),

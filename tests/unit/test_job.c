@@ -182,7 +182,8 @@ static void test_unknown_names(void **state) {
                "job.yaml:2: unknown profile 'spectra' (known: alpha, beta, gamma)");
     refuse_job(w, "model: m\nquux: 1\n",
                "job.yaml:2: unknown key 'quux' (known: model, mode, seed, output, threads, text, "
-               "html, sequences, length, select, limit, sample, end_of_text, alpha, beta, gamma)");
+               "html, sequences, length, select, limit, sample, end_of_text, documents, alpha, "
+               "beta, gamma)");
     refuse_job(w, "model: m\nepochs: 1\nalpha:\n",
                "job.yaml:2: unknown key 'epochs': it is a key of the section 'alpha'");
     refuse_job(w, "model: m\nalpha: {seed: 1}\n",
@@ -195,7 +196,8 @@ static void test_unknown_names(void **state) {
                "gamma)");
     refuse_job(w, "'': m\nalpha:\n",
                "job.yaml:1: unknown key '' (known: model, mode, seed, output, threads, text, html, "
-               "sequences, length, select, limit, sample, end_of_text, alpha, beta, gamma)");
+               "sequences, length, select, limit, sample, end_of_text, documents, alpha, "
+               "beta, gamma)");
 }
 
 static void test_wrong_values(void **state) {
@@ -294,7 +296,8 @@ static void test_wrong_sets(void **state) {
         {"alpha={}",
          "--set: unknown key 'alpha': it is a section, whose keys are written alpha.key"},
         {"=1", "--set: unknown key '' (known: model, mode, seed, output, threads, text, html, "
-               "sequences, length, select, limit, sample, end_of_text, alpha, beta, gamma)"},
+               "sequences, length, select, limit, sample, end_of_text, documents, alpha, "
+               "beta, gamma)"},
         {"text=", "--set: 'text' is empty, where a path is wanted"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -328,6 +331,7 @@ static void test_the_text_of_a_job(void **state) {
                               "limit: 0\n"
                               "sample: 0\n"
                               "end_of_text: false\n"
+                              "documents: join\n"
                               "alpha:\n"
                               "  length: auto\n"
                               "  site: mlp_fc\n"

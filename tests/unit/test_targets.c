@@ -6,6 +6,15 @@
 
 static lam_error error;
 
+// Tokens as a text of one document. Static storage.
+static const lam_running *running(const uint32_t *token, int64_t count) {
+    static lam_running text;
+    static int64_t document[2];
+    document[1] = count;
+    text = (lam_running){token, document, 1};
+    return &text;
+}
+
 #define LIST(...)                                                                                  \
     {                                                                                              \
         sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *), (const char *[]) {           \
@@ -92,8 +101,8 @@ static void shared_texts(void **state) {
         char *text = read_file(shared_path(name), &bytes);
         lam_tokenizer *tokenizer = load(folder_of(cases[c].tokenizer));
         encode(tokenizer, text, bytes, &ids);
-        if (lam_targets_find(usual(), tokenizer, ids.id, (int64_t)ids.count, &targets, &arena,
-                             &error))
+        if (lam_targets_find(usual(), tokenizer, running(ids.id, (int64_t)ids.count), &targets,
+                             &arena, &error))
             fail_msg("%s", error.text);
         assert_int_equal(targets.count[0], cases[c].negative);
         assert_int_equal(targets.count[1], cases[c].positive);
@@ -120,8 +129,8 @@ typedef struct example {
 static lam_code find(example *e, const lam_target_rule *rule, const char *text) {
     *e = (example){.tokenizer = load(LAM_TEST_DEMO)};
     encode(e->tokenizer, text, strlen(text), &e->ids);
-    return lam_targets_find(rule, e->tokenizer, e->ids.id, (int64_t)e->ids.count, &e->targets,
-                            &e->arena, &error);
+    return lam_targets_find(rule, e->tokenizer, running(e->ids.id, (int64_t)e->ids.count),
+                            &e->targets, &e->arena, &error);
 }
 
 static void leave(example *e) {
@@ -207,13 +216,44 @@ static void refused(void **state) {
     lam_targets targets;
     const uint32_t token[] = {5, 6, 7, 4000000000u, 8, 9};
     lam_tokenizer *tokenizer = load(LAM_TEST_DEMO);
-    assert_int_equal(lam_targets_find(&rule, tokenizer, token, 6, &targets, &arena, &error),
-                     LAM_INPUT);
+    assert_int_equal(
+        lam_targets_find(&rule, tokenizer, running(token, 6), &targets, &arena, &error), LAM_INPUT);
     assert_non_null(strstr(error.text, "no token 4000000000"));
-    assert_int_equal(lam_targets_find(&rule, NULL, token, 6, &targets, &arena, &error), LAM_INPUT);
+    assert_int_equal(lam_targets_find(&rule, NULL, running(token, 6), &targets, &arena, &error),
+                     LAM_INPUT);
     assert_non_null(strstr(error.text, "no tokenizer"));
     lam_tokenizer_destroy(tokenizer);
     lam_arena_destroy(&arena);
+}
+
+// The window of a target must lie within its document.
+static void test_documents_are_not_crossed(void **state) {
+    (void)state;
+    static const char text[] = " one two not three four can five six not seven eight";
+    lam_tokenizer *tokenizer = load(LAM_TEST_DEMO);
+    lam_target_rule rule = *usual();
+    rule.before = rule.after = 2;
+    lam_ids ids = {0};
+    lam_arena arena = {0};
+    lam_targets all, within;
+    encode(tokenizer, text, strlen(text), &ids);
+    const lam_running *joined = running(ids.id, (int64_t)ids.count);
+    if (lam_targets_find(&rule, tokenizer, joined, &all, &arena, &error) != LAM_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(all.count[0], 1);
+    assert_int_equal(all.count[1], 2);
+    // A document ends with the first "not": its window does not fit any more.
+    const int64_t document[] = {0, all.position[1] + 1, (int64_t)ids.count};
+    const lam_running two = {ids.id, document, 2};
+    assert_int_equal(lam_targets_find(&rule, tokenizer, &two, &within, &arena, &error), LAM_OK);
+    assert_int_equal(within.count[0] + within.count[1], 2);
+    assert_int_equal(within.position[1], all.position[2]);
+    rule.before = 40;
+    assert_int_equal(lam_targets_find(&rule, tokenizer, &two, &within, &arena, &error), LAM_INPUT);
+    assert_non_null(strstr(error.text, "the longest document has"));
+    lam_ids_destroy(&ids);
+    lam_arena_destroy(&arena);
+    lam_tokenizer_destroy(tokenizer);
 }
 
 int main(void) {
@@ -222,6 +262,7 @@ int main(void) {
         cmocka_unit_test(shared_texts),
         cmocka_unit_test(rules),
         cmocka_unit_test(refused),
+        cmocka_unit_test(test_documents_are_not_crossed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

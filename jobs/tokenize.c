@@ -1,11 +1,8 @@
-#include "jobs/tokenize_dump.h"
+#include "jobs/tokenize.h"
 
-#include "io/sha256.h"
 #include "io/tokenizer_file.h"
 #include "io/tokens.h"
-#include "jobs/dump_tokens.h"
 #include "lam_version.h"
-#include "mpi/comm.h"
 #include "src/log.h"
 
 #include <signal.h>
@@ -16,9 +13,10 @@ enum { SECONDS_BETWEEN_LINES = 10 };
 
 // Rank 0's: where the tokens go.
 typedef struct output {
-    const lam_tokenize_dump *request;
+    const lam_tokenize *request;
     const lam_tokenizer *tokenizer;
     lam_token_writer *writer; // NULL: nothing is written
+    bool single;              // one document, which needs no boundaries
     size_t tokens, documents;
     time_t said; // when it was last said how far it is
 } output;
@@ -36,53 +34,50 @@ static lam_code end_document(void *user, lam_error *error) {
     out->documents++;
     if (now - out->said >= SECONDS_BETWEEN_LINES) {
         out->said = now;
-        lam_log(LAM_NORMAL, "%zu articles, %zu tokens", out->documents, out->tokens);
+        lam_log(LAM_NORMAL, "%zu documents, %zu tokens", out->documents, out->tokens);
     }
-    return out->writer ? lam_token_writer_end_document(out->writer, error) : LAM_OK;
+    if (!out->writer || out->single) return LAM_OK;
+    return lam_token_writer_end_document(out->writer, error);
 }
 
-static lam_code commit(output *out, lam_error *error) {
-    const lam_tokenize_dump *request = out->request;
-    char sha256[LAM_SHA256_TEXT];
-    lam_arena arena = {0};
-    lam_token_manifest manifest = {.source = request->source,
-                                   .source_sha256 = sha256,
-                                   .tokenizer_sha256 = lam_tokenizer_digest(out->tokenizer),
-                                   .laminar = LAM_VERSION};
+static lam_code commit(output *out, const lam_documents_about *about, lam_error *error) {
+    const char *path = out->request->output;
+    const lam_token_manifest manifest = {.source = out->request->documents.path,
+                                         .source_sha256 = about->sha256,
+                                         .tokenizer_sha256 = lam_tokenizer_digest(out->tokenizer),
+                                         .text_options = about->options,
+                                         .laminar = LAM_VERSION};
     lam_token_writer *writer = out->writer;
     out->writer = NULL;
-    lam_code code = lam_sha256_of_file(request->source, sha256, error);
-    if (code == LAM_OK) {
-        manifest.text_options =
-            lam_dump_options_text(&request->choice, request->end_of_text, &arena, error);
-        code = manifest.text_options ? LAM_OK : LAM_MEMORY;
-    }
-    if (code == LAM_OK)
-        code = lam_token_writer_commit(writer, &manifest, error);
+    LAM_TRY(lam_token_writer_commit(writer, &manifest, error));
+    if (out->single)
+        lam_log(LAM_NORMAL, "wrote %s: %zu tokens", path, out->tokens);
     else
-        lam_token_writer_discard(writer);
-    lam_arena_destroy(&arena);
-    if (code == LAM_OK)
-        lam_log(LAM_NORMAL, "wrote %s: %zu tokens of %zu articles", request->output, out->tokens,
+        lam_log(LAM_NORMAL, "wrote %s: %zu tokens of %zu documents", path, out->tokens,
                 out->documents);
-    return code;
+    return LAM_OK;
 }
 
-static lam_code tokenize(const lam_tokenize_dump *request, const lam_comm *comm, lam_error *error) {
+static lam_code tokenize(const lam_tokenize *request, const lam_comm *comm, lam_arena *arena,
+                         lam_error *error) {
     lam_tokenizer *tokenizer = NULL;
     LAM_TRY(lam_comm_agree(comm, lam_tokenizer_load(request->model, &tokenizer, error), error));
-    output out = {.request = request, .tokenizer = tokenizer, .said = time(NULL)};
+    output out = {.request = request,
+                  .tokenizer = tokenizer,
+                  .single = lam_documents_single(request->documents.path),
+                  .said = time(NULL)};
     const lam_token_sink sink = {put, end_document, &out};
+    lam_documents_about about;
     lam_code code = LAM_OK;
     if (comm->rank == 0 && request->output)
-        code = lam_token_writer_open(request->output, lam_tokenizer_vocabulary(tokenizer), true,
-                                     &out.writer, error);
+        code = lam_token_writer_open(request->output, lam_tokenizer_vocabulary(tokenizer),
+                                     !out.single, &out.writer, error);
     code = lam_comm_follow(comm, code, error);
     if (code == LAM_OK)
-        code = lam_dump_tokens(comm, request->source, &request->choice, tokenizer,
-                               request->end_of_text, &sink, error);
+        code =
+            lam_documents_read(comm, &request->documents, tokenizer, &sink, &about, arena, error);
     if (code == LAM_OK) {
-        if (out.writer) code = commit(&out, error);
+        if (out.writer) code = commit(&out, &about, error);
         code = lam_comm_follow(comm, code, error);
     }
     lam_token_writer_discard(out.writer);
@@ -90,17 +85,19 @@ static lam_code tokenize(const lam_tokenize_dump *request, const lam_comm *comm,
     return code;
 }
 
-lam_code lam_tokenize_dump_run(const lam_tokenize_dump *request, bool *speaks, lam_error *error) {
+lam_code lam_tokenize_run(const lam_tokenize *request, bool *speaks, lam_error *error) {
     lam_comm comm;
+    lam_arena arena = {0};
     LAM_TRY(lam_comm_create(&comm, NULL, NULL, error));
     signal(SIGPIPE, SIG_IGN); // whoever read what is printed may go; the tokens are written
     *speaks = comm.rank == 0;
     lam_log_open((lam_log_level)request->log_level, *speaks);
-    lam_code code = tokenize(request, &comm, error);
+    lam_code code = tokenize(request, &comm, &arena, error);
     if (code == LAM_PEER) {
         fprintf(stderr, "laminar: error: %s\n", error->text);
         lam_comm_abort(&comm, code);
     }
+    lam_arena_destroy(&arena);
     lam_comm_destroy(&comm);
     return code;
 }
