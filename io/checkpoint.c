@@ -1,6 +1,7 @@
 #include "io/checkpoint_private.h"
 #include "io/json_file.h"
 #include "io/model_config.h"
+#include "io/model_folder.h"
 #include "src/log.h"
 
 #include <dirent.h>
@@ -236,7 +237,9 @@ static lam_code check_folder(const char *folder, lam_error *error) {
     return LAM_OK;
 }
 
-static lam_code open_all(lam_checkpoint *checkpoint, const char *folder, lam_error *error) {
+static lam_code open_all(lam_checkpoint *checkpoint, const char *model, lam_error *error) {
+    const char *folder = NULL;
+    LAM_TRY(lam_model_folder(model, &folder, &checkpoint->arena, error));
     LAM_TRY(check_folder(folder, error));
     checkpoint->folder = lam_arena_text(&checkpoint->arena, folder, strlen(folder), error);
     if (!checkpoint->folder) return LAM_MEMORY;
@@ -258,11 +261,11 @@ static lam_code open_all(lam_checkpoint *checkpoint, const char *folder, lam_err
     return report_others(checkpoint, error);
 }
 
-lam_code lam_checkpoint_open(const char *folder, lam_checkpoint **checkpoint, lam_error *error) {
+lam_code lam_checkpoint_open(const char *model, lam_checkpoint **checkpoint, lam_error *error) {
     *checkpoint = NULL;
     lam_checkpoint *new = calloc(1, sizeof *new);
-    if (!new) return lam_fail(error, LAM_MEMORY, "no memory to open %s", folder);
-    lam_code code = open_all(new, folder, error);
+    if (!new) return lam_fail(error, LAM_MEMORY, "no memory to open %s", model);
+    lam_code code = open_all(new, model, error);
     if (code != LAM_OK) {
         lam_checkpoint_close(new);
         return code;

@@ -23,13 +23,14 @@ typedef struct lam_checkpoint_part {
     bool head; // where it is tied: the token embedding
 } lam_checkpoint_part;
 
-// Opens the folder and checks that every tensor of the model that config.json describes is there,
+// Opens the model's folder, given by its path or as NAME@COMMIT in the cache (model_folder.h), and
+// checks that every tensor of the model that config.json describes is there,
 // of a dtype that can be read (F32, F16, BF16) and of the right shape. Names are taken with or
 // without their prefix ("transformer.", "gpt_neox."). Buffers that hub files carry (causal masks,
 // rotary frequencies) and a head that is tied are passed over; a verbose log line counts tensors
 // that are none of these. LAM_IO for what cannot be opened, LAM_INPUT for all that is wrong. The
 // checkpoint is the caller's to close.
-LAM_CHECKED lam_code lam_checkpoint_open(const char *folder, lam_checkpoint **checkpoint,
+LAM_CHECKED lam_code lam_checkpoint_open(const char *model, lam_checkpoint **checkpoint,
                                          lam_error *error);
 void lam_checkpoint_close(lam_checkpoint *checkpoint); // NULL: nothing
 

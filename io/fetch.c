@@ -43,11 +43,9 @@ typedef struct fetch_run {
 
 // The ending that the path of a URL has, without its query; "" for one that says no kind of text.
 static const char *ending_of(const char *url) {
-    static const char *const known[][2] = {{".txt", ".txt"},
-                                           {".html", ".html"},
-                                           {".htm", ".html"},
-                                           {".xml", ".xml"},
-                                           {".xml.bz2", ".xml.bz2"}};
+    static const char *const known[][2] = {
+        {".txt", ".txt"},         {".html", ".html"}, {".htm", ".html"}, {".xml", ".xml"},
+        {".xml.bz2", ".xml.bz2"}, {".bz2", ".bz2"}}; // of a dump in parts: .xml-p1p2.bz2
     size_t length = strcspn(url, "?#");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         size_t end = strlen(known[i][0]);

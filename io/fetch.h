@@ -30,8 +30,7 @@ typedef struct lam_fetch {
     lam_arena *arena;
 } lam_fetch;
 
-// Texts by their URLs: .txt, .html, .xml, .xml.bz2 by the URL's ending, else by what the server
-// says.
+// Texts by their URLs: .txt, .html, .xml, .bz2 by the URL's ending, else by what the server says.
 LAM_CHECKED lam_code lam_fetch_texts(const lam_fetch *fetch, const lam_strings *urls,
                                      lam_corpus *corpus, lam_error *error);
 

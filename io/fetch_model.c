@@ -2,6 +2,8 @@
 
 #include "io/cache.h"
 #include "io/json_file.h"
+#include "io/model_folder.h"
+#include "src/hub_name.h"
 #include "src/log.h"
 #include "src/wording.h"
 
@@ -10,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMIT_DIGITS = 40, SMALL_FILES = 8, LARGEST_INDEX = 64 << 20 };
+enum { SMALL_FILES = 8, LARGEST_INDEX = 64 << 20 };
 
 static const int64_t largest_small = 256 << 20;           // bytes
 static const int64_t largest_weights = (int64_t)64 << 30; // bytes of one file
@@ -30,30 +32,12 @@ typedef struct model {
     lam_error *error;
 } model;
 
-// "gpt2", "EleutherAI/pythia-70m": part of a path and of an address.
-static bool is_name(const char *name) {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    for (int part = 0; part < 2; part++) {
-        size_t length = strspn(name, letters);
-        if (!length || length > 96 || *name == '.' || *name == '-') return false;
-        name += length;
-        if (!*name) return true;
-        if (*name++ != '/') return false;
-    }
-    return false;
-}
-
 // A shard's name as an index may give it: a file of the folder itself.
 static bool is_shard(const char *name) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(name), end = sizeof ending - 1;
-    return length > end && is_name(name) && !strchr(name, '/') &&
+    return length > end && !strchr(name, '/') && lam_hub_is_name(name, length) &&
            strcmp(name + length - end, ending) == 0;
-}
-
-static bool is_commit(const char *text) {
-    return strspn(text, "0123456789abcdef") == COMMIT_DIGITS && !text[COMMIT_DIGITS];
 }
 
 static const json_t *file_of(const model *m, const char *name) {
@@ -102,26 +86,6 @@ static lam_code link_folder(model *m, const char **folder) {
     return lam_corpus_write(manifest, &m->corpus, m->error);
 }
 
-// Whether the folder of a commit is there with all its files: then there is nothing to ask.
-static lam_code look_for_folder(const model *m, const char **folder, bool *whole) {
-    lam_error none;
-    lam_corpus corpus;
-    *whole = false;
-    *folder = folder_of(m);
-    const char *manifest =
-        *folder ? lam_arena_format(m->fetch->arena, m->error, "%s/source.yaml", *folder) : NULL;
-    if (!manifest) return LAM_MEMORY;
-    if (lam_corpus_read(manifest, &corpus, m->fetch->arena, &none) != LAM_OK) return LAM_OK;
-    for (size_t i = 0; i < corpus.count; i++) {
-        const char *path =
-            lam_arena_format(m->fetch->arena, m->error, "%s/%s", *folder, corpus.entry[i].name);
-        if (!path) return LAM_MEMORY;
-        if (!lam_cache_has(path, corpus.entry[i].size)) return LAM_OK;
-    }
-    *whole = corpus.count > 0;
-    return LAM_OK;
-}
-
 // --- the files
 
 static lam_code want(const model *m, const char *name, lam_wanted *w) {
@@ -139,7 +103,8 @@ static lam_code want(const model *m, const char *name, lam_wanted *w) {
                                   : -1};
     if (sha256 && strlen(sha256) == LAM_SHA256_TEXT - 1)
         w->sha256 = lam_arena_text(arena, sha256, strlen(sha256), m->error);
-    if (blob && is_commit(blob)) w->blob = lam_arena_text(arena, blob, strlen(blob), m->error);
+    if (blob && lam_hub_is_commit(blob))
+        w->blob = lam_arena_text(arena, blob, strlen(blob), m->error);
     w->entry.url =
         lam_arena_format(arena, m->error, "%s/%s/resolve/%s/%s", m->hub, m->name, m->commit, name);
     w->key = lam_arena_format(arena, m->error, "model %s", w->entry.url ? w->entry.url : "");
@@ -253,15 +218,15 @@ static lam_code ask_hub(model *m, const char *revision, const char **folder) {
     lam_code code = lam_fetch_json(m->fetch, "queries", &url, 1, true, &answer, m->error);
     const char *commit = json_string_value(json_object_get(answer, "sha"));
     m->files = json_object_get(answer, "siblings");
-    if (code == LAM_OK && (!commit || !is_commit(commit) || !json_is_array(m->files)))
+    if (code == LAM_OK && (!commit || !lam_hub_is_commit(commit) || !json_is_array(m->files)))
         code =
             lam_fail(m->error, LAM_INPUT,
                      "%s: answers without the commit and the files of a model: check --hub", url);
-    if (code == LAM_OK && is_commit(revision) && strcmp(commit, revision) != 0)
+    if (code == LAM_OK && lam_hub_is_commit(revision) && strcmp(commit, revision) != 0)
         code = lam_fail(m->error, LAM_INPUT, "%s: answers with another commit, %s", url, commit);
     if (code == LAM_OK) {
         m->commit = commit;
-        if (!is_commit(revision))
+        if (!lam_hub_is_commit(revision))
             lam_log(LAM_NORMAL, "%s: %s is the commit %s", m->name, revision, commit);
         code = get_model(m, folder);
     }
@@ -272,7 +237,7 @@ static lam_code ask_hub(model *m, const char *revision, const char **folder) {
 lam_code lam_fetch_model(const lam_fetch *fetch, const char *name, const char *revision,
                          const char **folder, lam_error *error) {
     model m = {.fetch = fetch, .name = name, .error = error};
-    if (!is_name(name))
+    if (!lam_hub_is_name(name, strlen(name)))
         return lam_fail(error, LAM_USAGE,
                         "'%s' is not the name of a model on the hub: gpt2, EleutherAI/pythia-70m",
                         lam_excerpt_of(name).text);
@@ -281,10 +246,12 @@ lam_code lam_fetch_model(const lam_fetch *fetch, const char *name, const char *r
     for (size_t end = strlen(hub); end && hub[end - 1] == '/';) hub[--end] = '\0';
     m.hub = hub;
     LAM_TRY(lam_url_check(hub, error));
-    if (revision && is_commit(revision) && !fetch->refresh) {
+    if (revision && lam_hub_is_commit(revision) && !fetch->refresh) {
         bool whole;
         m.commit = revision;
-        LAM_TRY(look_for_folder(&m, folder, &whole));
+        *folder = folder_of(&m);
+        if (!*folder) return LAM_MEMORY;
+        LAM_TRY(lam_model_folder_whole(*folder, &whole, fetch->arena, error));
         if (whole) return LAM_OK;
     }
     return ask_hub(&m, revision ? revision : "main", folder);

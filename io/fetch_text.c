@@ -1,8 +1,10 @@
 #include "io/fetch.h"
 
+#include "io/dump.h"
+
 #include <string.h>
 
-static const int64_t largest_text = (int64_t)2 << 30; // bytes
+static const int64_t largest_text = (int64_t)2 << 30, largest_dump = (int64_t)64 << 30; // bytes
 
 lam_code lam_fetch_texts(const lam_fetch *fetch, const lam_strings *urls, lam_corpus *corpus,
                          lam_error *error) {
@@ -15,7 +17,7 @@ lam_code lam_fetch_texts(const lam_fetch *fetch, const lam_strings *urls, lam_co
         wanted[i] = (lam_wanted){.key = url,
                                  .entry = {.name = url, .url = url},
                                  .any_ending = true,
-                                 .largest = largest_text,
+                                 .largest = lam_dump_named(url) ? largest_dump : largest_text,
                                  .size = -1};
     }
     LAM_TRY(lam_fetch_recall(fetch, "texts", wanted, urls->count, &missing, error));

@@ -1,5 +1,6 @@
 #include "io/tokenizer_file.h"
 
+#include "io/model_folder.h"
 #include "io/sha256.h"
 #include "src/arena.h"
 
@@ -369,9 +370,11 @@ static lam_code make(reading *r, lam_tokenizer **tokenizer, lam_error *error) {
                : lam_fail_within(error, "%s cannot be used (download it again)", r->path);
 }
 
-lam_code lam_tokenizer_load(const char *folder, lam_tokenizer **tokenizer, lam_error *error) {
-    reading r = {.path = folder};
-    lam_code code = read_folder(&r, folder, error);
+lam_code lam_tokenizer_load(const char *model, lam_tokenizer **tokenizer, lam_error *error) {
+    reading r = {.path = model};
+    const char *folder = NULL;
+    lam_code code = lam_model_folder(model, &folder, &r.arena, error);
+    if (code == LAM_OK) code = read_folder(&r, folder, error);
     if (code == LAM_OK) code = make(&r, tokenizer, error);
     lam_sha256_destroy(r.hash);
     json_decref(r.root);

@@ -20,10 +20,12 @@
 // vocab.json and merges.txt: GPT-2's. "<|endoftext|>" in a text is one token if the vocabulary has
 // it.
 //
+// model: its folder, or NAME@COMMIT in the cache (model_folder.h).
+//
 // The digest is that of tokenizer.json, or of vocab.json followed by merges.txt. Ids may have gaps.
 // LAM_IO if a file is missing or cannot be read, LAM_INPUT if it is too large, malformed or not
 // supported, LAM_MEMORY; each line names the file and the remedy.
-LAM_CHECKED lam_code lam_tokenizer_load(const char *folder, lam_tokenizer **tokenizer,
+LAM_CHECKED lam_code lam_tokenizer_load(const char *model, lam_tokenizer **tokenizer,
                                         lam_error *error);
 
 #endif

@@ -60,7 +60,8 @@ static const lam_option network_options[] = {
     {"stall", LAM_OPTION_REAL, offsetof(fetch_options, stall), "60", 1, 3600, NULL,
      "seconds below 100 bytes a second after which a connection is given up"},
     {"largest", LAM_OPTION_INTEGER, offsetof(fetch_options, largest), "auto", 1, 0x1p63, NULL,
-     "bytes of a file at most, such as 20G; auto: 64M for a page, 2G for a text, 64G for weights"},
+     "bytes of a file at most, such as 20G; auto: 64M for a page, 2G for a text, 64G for a dump or "
+     "weights"},
     {"proxy", LAM_OPTION_STRING, offsetof(fetch_options, proxy), NULL, 0, 0, NULL,
      "the proxy's address (default: http_proxy, https_proxy and no_proxy)"},
     {"wiki", LAM_OPTION_STRING, offsetof(fetch_options, wiki), NULL, 0, 0, NULL,

@@ -4,6 +4,7 @@
 #include "io/tokens.h"
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
+#include "src/hub_name.h"
 #include "src/log.h"
 
 #include <inttypes.h>
@@ -163,6 +164,7 @@ static lam_code info_tokens(const char *path, const lam_info_options *options, l
 static lam_code info_of(const char *path, const lam_info_options *options, lam_error *error) {
     struct stat info;
     size_t length = strlen(path);
+    if (lam_hub_pinned(path)) return info_checkpoint(path, options, error);
     if (stat(path, &info) != 0)
         return lam_fail(error, LAM_IO, "%s: %m: name a checkpoint folder, a token file or a result",
                         path);

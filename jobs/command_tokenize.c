@@ -18,7 +18,8 @@ static const lam_html_mode html_modes[] = {LAM_HTML_ARTICLE, LAM_HTML_CLIP};
 
 static const lam_option tokenize_options[] = {
     {"model", LAM_OPTION_PATH, offsetof(lam_tokenize_options, model), NULL, 0, 0, NULL,
-     "the folder with the tokenizer (tokenizer.json, or vocab.json and merges.txt)"},
+     "the folder with the tokenizer (tokenizer.json, or vocab.json and merges.txt), or NAME@COMMIT "
+     "of the model hub in the cache"},
     {"html", LAM_OPTION_CHOICE, offsetof(lam_tokenize_options, html), "article", 0, 0, html_choices,
      "what is taken of a page: the readable article, or the published cut with its tags"},
     {"pieces", LAM_OPTION_BOOL, offsetof(lam_tokenize_options, pieces), "no", 0, 0, NULL,

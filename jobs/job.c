@@ -13,7 +13,8 @@ static const char *const select_choices[] = {"auto", "random", "first", NULL};
 
 const lam_option lam_global_options[] = {
     {"model", LAM_OPTION_PATHS, offsetof(lam_job_globals, model), NULL, 0, 0, NULL,
-     "the checkpoint folder; a list sweeps them"},
+     "the checkpoint folder, or NAME@COMMIT of the model hub, which laminar fetch has put into the "
+     "cache; a list sweeps them"},
     {"mode", LAM_OPTION_CHOICE, offsetof(lam_job_globals, mode), "standard", 0, 0, mode_choices,
      "the correct and complete procedure, or the published one with its slips"},
     {"seed", LAM_OPTION_INTEGER, offsetof(lam_job_globals, seed), "1", 0, 0x1p63, NULL,

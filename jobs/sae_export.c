@@ -1,6 +1,7 @@
 #include "jobs/sae_export.h"
 
 #include "io/saelens.h"
+#include "src/hub_name.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,10 +16,10 @@ static const char *folder_of(const lam_profile_run *run, const lam_sae_export *t
                             run->name);
 }
 
-// The model's name: the last part of its folder's path.
+// The model's name: the last part of its folder's path, or of its name on the hub.
 static const char *model_name(const lam_profile_run *run, lam_arena *arena, lam_error *error) {
     const char *path = run->model_path;
-    size_t end = strlen(path);
+    size_t pinned = lam_hub_pinned(path), end = pinned ? pinned : strlen(path);
     while (end > 1 && path[end - 1] == '/') end--;
     size_t begin = end;
     while (begin > 0 && path[begin - 1] != '/') begin--;

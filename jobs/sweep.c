@@ -7,6 +7,7 @@
 #include "jobs/run.h"
 #include "jobs/texts.h"
 #include "lam_version.h"
+#include "src/hub_name.h"
 #include "src/log.h"
 #include "src/product.h"
 
@@ -26,9 +27,9 @@ typedef struct sweep {
     lam_error *error;
 } sweep;
 
-// A path's last part, without the ending of a file's name.
+// A path's last part, without the ending of a file's name; of a pinned model without its commit.
 static const char *name_of(const char *path, bool file, size_t *length) {
-    size_t end = strlen(path);
+    size_t pinned = file ? 0 : lam_hub_pinned(path), end = pinned ? pinned : strlen(path);
     while (end > 1 && path[end - 1] == '/') end--;
     size_t begin = end;
     while (begin > 0 && path[begin - 1] != '/') begin--;

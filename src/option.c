@@ -1,6 +1,7 @@
 #include "option.h"
 
 #include "decimal.h"
+#include "hub_name.h"
 #include "utf8.h"
 #include "wording.h"
 
@@ -207,7 +208,7 @@ static bool parse_choice(const lam_option *option, const char *text, int *value)
     return false;
 }
 
-// A copy of one text, put under folder if it is a relative path.
+// A copy of one text, put under folder if it is a relative path (a pinned model is none).
 static lam_code copy_text(const lam_option *option, const char *key, const char *text,
                           const char *folder, const char **copy, lam_arena *arena,
                           lam_error *error) {
@@ -221,7 +222,7 @@ static lam_code copy_text(const lam_option *option, const char *key, const char 
         int index;
         if (!parse_choice(option, text, &index)) return fail_value(option, key, text, error);
     }
-    if (is_path(option) && folder && *folder && *text != '/')
+    if (is_path(option) && folder && *folder && *text != '/' && !lam_hub_pinned(text))
         *copy = lam_arena_format(arena, error, "%s%s%s", folder,
                                  folder[strlen(folder) - 1] == '/' ? "" : "/", text);
     else

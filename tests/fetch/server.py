@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import socket
 import ssl
 import sys
@@ -122,6 +123,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def text(self, parts, query):
         self.serve(text_of(self.path, int(query.get("bytes", 1000))))
+
+    def cache(self, parts, query):  # /cache/epub/NUMBER/NAME.txt: Gutenberg's way; a story
+        with open(os.path.join(os.path.dirname(__file__), "../../jobs/demo/story.txt"), "rb") as story:
+            self.serve(story.read())
 
     def slow(self, parts, query):
         time.sleep(float(parts[1]))
@@ -266,7 +271,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(307, Location=f"/api/models/good/{name}/revision/{revision}?blobs=true")
         if owner == "captive":
             return self.reply(200, b"<html>log in first</html>", Content_Type="text/html")
-        if not os.path.isdir(f"{models}/{name}") or revision not in ("main", COMMIT, "refs/pr/1"):
+        pinned = re.fullmatch("[0-9a-f]{40}", revision)
+        if not os.path.isdir(f"{models}/{name}") or not pinned and revision not in ("main", "refs/pr/1"):
             return self.json({"error": "not found"}, 404)
         files = []
         for file in sorted(os.listdir(f"{models}/{name}")):
@@ -287,7 +293,7 @@ class Handler(BaseHTTPRequestHandler):
             files = [f for f in files if not f["rfilename"].endswith(".safetensors")]
             files += [{"rfilename": "../../../../escaped.safetensors"}, {"rfilename": "/tmp/escaped"},
                       {"rfilename": "model.safetensors.index.json"}]
-        commit = "../../escaped" if owner == "commit" else COMMIT
+        commit = "../../escaped" if owner == "commit" else revision if pinned else COMMIT
         self.json({"id": f"{owner}/{name}", "sha": commit, "siblings": files})
 
     def hub_file(self, parts):
