@@ -233,15 +233,16 @@ __attribute__((format(printf, 4, 5))) static void give_up(lam_transfer *t, lam_c
     t->state = LAM_TRANSFER_ENDED;
 }
 
-// Seconds before the next try: doubled each time, and at random between half of it and all, so that
-// many who failed together do not come back together.
-static double backoff(const lam_transfer *t) {
-    double seconds = t->settings->backoff;
-    uint32_t draw = 0;
-    for (int64_t i = 1; i < t->tries && seconds < LONGEST_WAIT; i++) seconds *= 2;
+double lam_transfer_backoff(double first, int64_t tries, uint32_t draw) {
+    double seconds = first;
+    for (int64_t i = 1; i < tries && seconds < LONGEST_WAIT; i++) seconds *= 2;
     if (seconds > LONGEST_WAIT) seconds = LONGEST_WAIT;
-    if (getrandom(&draw, sizeof draw, 0) != sizeof draw) draw = UINT32_MAX;
     return seconds * (0.5 + 0.5 * (double)draw / UINT32_MAX);
+}
+
+static uint32_t random_bits(void) {
+    uint32_t draw;
+    return getrandom(&draw, sizeof draw, 0) == sizeof draw ? draw : UINT32_MAX;
 }
 
 // asked: seconds that the server asks for, 0 for none. counts: whether what came counts as
@@ -265,7 +266,7 @@ static void try_again(lam_transfer *t, const char *reason, int64_t asked, bool c
                 (long long)t->tries);
         return;
     }
-    double wait = backoff(t);
+    double wait = lam_transfer_backoff(t->settings->backoff, t->tries, random_bits());
     if (wait < (double)asked) wait = (double)asked;
     t->host_pause = (double)asked;
     t->not_before = lam_transfer_clock() + wait;

@@ -81,4 +81,9 @@ const char *lam_transfer_header(const lam_transfer *transfer, const char *name);
 // The origin ("https://host:443") of a URL; false for what is not http or https, or has a user.
 bool lam_url_origin(const char *url, char origin[LAM_ORIGIN_ROOM]);
 
+// Seconds before the next try after so many: first, doubled for each after the first, at most a
+// minute; of that between half and all, by a draw of all 32-bit numbers, so that many who failed
+// together do not come back together.
+double lam_transfer_backoff(double first, int64_t tries, uint32_t draw);
+
 #endif

@@ -33,8 +33,8 @@ typedef struct lam_pipeline {
     void *user;
 } lam_pipeline;
 
-// Streams every sequence from first on through all layers, in every pass. Collective over all ranks, those
-// without layers included, and ends in an agreement: all return the same code.
+// Streams every sequence from first on through all layers, in every pass. Collective over all
+// ranks, those without layers included, and ends in an agreement: all return the same code.
 LAM_CHECKED lam_code lam_pipeline_run(const lam_pipeline *pipeline, lam_error *error);
 
 #endif

@@ -56,6 +56,16 @@ forget
 run_job "a job" --set text=corpus.yaml --set html=clip
 first=$digest
 same "a job: says where its text is from" 1 "$(attribute result.nc text_source | grep -c "corpus.yaml: .*oldid=$revision; .*/text/a.txt")"
+# A dump in a manifest gives what the dump gives.
+cp "$LAMINAR_SOURCE/tests/golden/dump.xml" .
+gets "a dump" text "$main/dump/small.xml.bz2" -o dump.yaml
+gets "a dump in parts" text "$main/dump/small.xml-p1p20.bz2" -o parts.yaml
+same "a dump in parts: its ending" .bz2 "$(value parts.yaml ending)"
+forget
+run_job "a job on a dump" --set text=dump.xml --set length=8 --set sequences=2
+dump=$digest
+run_job "a job on a dump in a manifest" --set text=dump.yaml --set length=8 --set sequences=2
+same "a job on a dump in a manifest: the same values" "$dump" "$digest"
 # The texts are documents: a token file keeps them, for any number of ranks, and sequences may be told not to cross them.
 expect "tokens of a manifest" "$LAMINAR" tokenize corpus.yaml --model model --html clip --end-of-text -o one.npy
 ranks=3 expect "tokens of a manifest, three ranks" \

@@ -6,6 +6,7 @@ Writes FOLDER/ports ("MAIN STORAGE TLS") once it listens on its ports of loopbac
 and its certificate, else 0), and FOLDER/requests: one line a request, "main|storage|tls PATH Range=... If-Range=... Authorization=... User-Agent=...". MODELS/OWNER/NAME are checkpoint folders.
 It ends when its standard input does.
 """
+import bz2
 import gzip
 import hashlib
 import json
@@ -127,6 +128,20 @@ class Handler(BaseHTTPRequestHandler):
     def cache(self, parts, query):  # /cache/epub/NUMBER/NAME.txt: Gutenberg's way; a story
         with open(os.path.join(os.path.dirname(__file__), "../../jobs/demo/story.txt"), "rb") as story:
             self.serve(story.read())
+
+    def dump(self, parts, query):  # /dump/NAME.xml.bz2: a small one
+        with open(os.path.join(os.path.dirname(__file__), "../golden/dump.xml"), "rb") as dump:
+            self.serve(bz2.compress(dump.read()), kind="application/octet-stream")
+
+    def together(self, parts, query):  # notes how many of these are answered at the same time
+        for step in 1, -1:
+            with lock:
+                counts["together"] = counts.get("together", 0) + step
+                with open(os.path.join(folder, "together"), "a") as out:
+                    out.write(f"{counts['together']}\n")
+            if step == 1:
+                time.sleep(0.2)
+        self.text(parts, query)
 
     def slow(self, parts, query):
         time.sleep(float(parts[1]))

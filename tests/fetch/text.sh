@@ -89,6 +89,26 @@ gets "several: without it" text "$main/text/x.txt" "$main/text/y.txt" -o some.ya
 same "several: the others were kept" 0 "$(asked .)"
 rm -f ./*.yaml
 
+# --- one connection to a host, unless told otherwise
+urls=()
+for i in 1 2 3 4 5 6; do urls+=("$main/together/$i.txt"); done
+gets "several of one host" text "${urls[@]}" -o one.yaml
+same "several of one host: one at a time" 1 "$(sort -n "$work/server/together" | tail -n 1)"
+rm "$work/server/together"
+gets "several at a time" text "${urls[@]}" -o one.yaml --refresh --connections 3
+check "several at a time: no more than were allowed" grep -q '^[23]$' <(sort -n "$work/server/together" | tail -n 1)
+check "several at a time: whole" whole one.yaml
+rm one.yaml
+
+# --- the bar on a terminal
+python3 - "$LAMINAR" "$main/slow/0.8/bar.txt" >"$log/bar" <<'END'
+import pty, sys
+sys.exit(pty.spawn([sys.argv[1], "fetch", "text", sys.argv[2], "-o", "bar.yaml"]))
+END
+check "the bar: rate and time left" grep -qE '\[[.#]{24}\] 0 of 1 texts  [0-9.]+( of [0-9.]+)? MB  [0-9.]+ MB/s  .* left' "$log/bar"
+check "the bar: taken away at the end" grep -q $'\r\033\[Klaminar: wrote bar.yaml' "$log/bar"
+rm bar.yaml
+
 # --- hostile
 refused "10 GB claimed" 3 "has 10737418240 bytes or more, and 2147483648 are allowed: .*--largest" \
     text "$main/claims/a.txt"

@@ -73,11 +73,25 @@ static void test_the_meter_says_rate_and_time_left(void **state) {
     assert_string_equal(text, "0 of 4 pages  20.0 MB  0.00 MB/s  ? left");
 }
 
+static void test_pauses_grow_to_a_cap(void **state) {
+    (void)state;
+    for (int64_t tries = 1; tries < 100; tries++) {
+        double whole = tries < 7 ? (double)(1 << (tries - 1)) : 60;
+        assert_true(lam_transfer_backoff(1, tries, 0) == whole / 2);
+        assert_true(lam_transfer_backoff(1, tries, UINT32_MAX) == whole);
+        double between = lam_transfer_backoff(1, tries, UINT32_MAX / 2);
+        assert_true(between > 0.74 * whole && between < 0.76 * whole);
+    }
+    assert_true(lam_transfer_backoff(0, 50, UINT32_MAX) == 0);
+    assert_true(lam_transfer_backoff(60, 1, UINT32_MAX) == 60);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_origins),
         cmocka_unit_test(test_addresses_that_are_not_fetched),
         cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_pauses_grow_to_a_cap),
         cmocka_unit_test(test_the_meter_says_rate_and_time_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
