@@ -1,5 +1,6 @@
 #include "io/checkpoint_private.h"
 #include "io/tensor_read.h"
+#include "src/stop.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -133,7 +134,9 @@ static lam_code run_jobs(load_job *jobs, int64_t count, uint8_t (*digest)[LAM_SH
                          bool *present, lam_error *error) {
     const load_job *failed = NULL;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t i = 0; i < count; i++) lam_tensor_read_run(&jobs[i].read);
+    for (int64_t i = 0; i < count; i++)
+        if (!lam_stop_asked()) lam_tensor_read_run(&jobs[i].read);
+    LAM_TRY(lam_stop_check(error));
     for (int64_t i = 0; i < count; i++) {
         const load_job *job = &jobs[i];
         if (job->read.code != LAM_OK) {

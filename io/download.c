@@ -2,6 +2,7 @@
 
 #include "io/download_meter.h"
 #include "io/transfer.h"
+#include "src/stop.h"
 #include "src/wording.h"
 
 #include <stdlib.h>
@@ -163,6 +164,7 @@ static lam_code perform(run *r) {
     while (r->first < r->count) {
         double wake;
         int running;
+        LAM_TRY(lam_stop_check(r->error));
         LAM_TRY(start_some(r, &wake));
         if (curl_multi_perform(r->multi, &running) != CURLM_OK)
             return lam_fail(r->error, LAM_MEMORY, "no memory is left for libcurl");

@@ -7,6 +7,7 @@
 #include "io/synth_folder.h"
 #include "src/arena.h"
 #include "src/random.h"
+#include "src/stop.h"
 #include "src/vector.h"
 
 #include <math.h>
@@ -87,6 +88,7 @@ static lam_code write_tensor(const synth *work, size_t index, lam_safetensors_wr
     const void *made = work->half ? (const void *)work->half : work->values;
     for (int64_t start = 0; start < total; start += CHUNK) {
         int64_t count = total - start < CHUNK ? total - start : CHUNK;
+        LAM_TRY(lam_stop_check(error));
         make_chunk(work, index, start, count);
         LAM_TRY(lam_safetensors_write(writer, made, (size_t)count * size, error));
     }

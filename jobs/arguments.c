@@ -246,6 +246,8 @@ static const char *placeholder(const lam_option *option) {
         return " N";
     case LAM_OPTION_REAL:
         return " X";
+    case LAM_OPTION_DURATION:
+        return " TIME";
     case LAM_OPTION_CHOICE:
         return " NAME";
     case LAM_OPTION_STRING:

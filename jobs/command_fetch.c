@@ -6,6 +6,7 @@
 #include "jobs/commands.h"
 #include "lam_version.h"
 #include "src/log.h"
+#include "src/stop.h"
 #include "src/wording.h"
 
 #include <curl/curlver.h>
@@ -260,7 +261,12 @@ lam_code lam_command_fetch(int argc, const char *const *argv, lam_error *error) 
     lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
     if (code == LAM_OK && !ended && is_first_rank()) {
         lam_log_open(arguments.level, true);
-        code = fetch_all(&command, &options, &arguments.operands, &arena, error);
+        code = lam_stop_begin(error);
+        if (code == LAM_OK)
+            code = fetch_all(&command, &options, &arguments.operands, &arena, error);
+        if (code == LAM_INTERRUPTED)
+            lam_fail(error, code, "ended by %s; what has come is kept: the same command goes on",
+                     lam_stop_name());
     }
     lam_arena_destroy(&arena);
     return code;

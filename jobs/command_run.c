@@ -115,6 +115,7 @@ static lam_code run_ranks(lam_code code, const lam_request_text *request, const 
     *speaks = comm.rank == 0;
     lam_log_open(request->arguments.level, *speaks);
     code = lam_comm_agree(&comm, code, error);
+    if (code == LAM_OK) code = lam_comm_watch(&comm, request->job.globals.watchdog, error);
     if (code == LAM_OK) {
         set_threads(&comm, request->job.globals.threads);
         code = lam_sweep(&comm, &request->job, command, request->arguments.resume, arena, error);

@@ -2,6 +2,7 @@
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
 #include "src/log.h"
+#include "src/stop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,7 +67,8 @@ lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error) 
         print_shapes();
     else if (code == LAM_OK && !ended) {
         lam_log_open(arguments.level, true);
-        code = lam_synth_shape(arguments.operands.item[0], &config, error);
+        code = lam_stop_begin(error);
+        if (code == LAM_OK) code = lam_synth_shape(arguments.operands.item[0], &config, error);
         lam_synth_options options = {.dtype = dtypes[given.dtype],
                                      .shard_bytes = given.shard,
                                      .seed = (uint64_t)given.seed,

@@ -1,6 +1,7 @@
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
 #include "jobs/tokenize.h"
+#include "src/stop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -125,7 +126,8 @@ lam_code lam_command_tokenize(int argc, const char *const *argv, bool *speaks, l
         lam_fail(error, LAM_USAGE, "the tokenizer's folder is missing: add --model DIR");
         code = lam_usage_hint(&command, error);
     } else if (code == LAM_OK && !ended) {
-        code = run(&arguments, &options, speaks, error);
+        code = lam_stop_begin(error);
+        if (code == LAM_OK) code = run(&arguments, &options, speaks, error);
     }
     lam_arena_destroy(&arena);
     return code;

@@ -23,6 +23,8 @@ const lam_option lam_global_options[] = {
      "the netCDF file to write"},
     {"threads", LAM_OPTION_INTEGER, offsetof(lam_job_globals, threads), "auto", 1, 4096, NULL,
      "threads of each rank; auto: the processors that it is bound to"},
+    {"watchdog", LAM_OPTION_DURATION, offsetof(lam_job_globals, watchdog), "5m", 0, 0, NULL,
+     "after what silence of a rank, whose host or network is down, the run ends; never: it waits"},
     {0},
 };
 

@@ -19,6 +19,7 @@ typedef struct lam_job_globals {
     int64_t seed;
     const char *output;
     int64_t threads; // a rank; LAM_AUTO_INTEGER: as bound
+    double watchdog; // seconds of silence; 0: never
     lam_input input; // for the sections that have none of their own
 } lam_job_globals;
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { SECONDS_BETWEEN_LINES = 10 };
+enum { SECONDS_BETWEEN_LINES = 10, WATCHDOG = 300 };
 
 // Rank 0's: where the tokens go.
 typedef struct output {
@@ -92,7 +92,8 @@ lam_code lam_tokenize_run(const lam_tokenize *request, bool *speaks, lam_error *
     signal(SIGPIPE, SIG_IGN); // whoever read what is printed may go; the tokens are written
     *speaks = comm.rank == 0;
     lam_log_open((lam_log_level)request->log_level, *speaks);
-    lam_code code = tokenize(request, &comm, &arena, error);
+    lam_code code = lam_comm_watch(&comm, WATCHDOG, error);
+    if (code == LAM_OK) code = tokenize(request, &comm, &arena, error);
     if (code == LAM_PEER) {
         fprintf(stderr, "laminar: error: %s\n", error->text);
         lam_comm_abort(&comm, code);

@@ -1,6 +1,7 @@
 #include "comm.h"
 
 #include "src/stop.h"
+#include "watch.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -38,13 +39,19 @@ lam_code lam_comm_create(lam_comm *comm, int *argc, char ***argv, lam_error *err
     return lam_comm_check(MPI_Comm_free(&host), "starting", error);
 }
 
+lam_code lam_comm_watch(lam_comm *comm, double patience, lam_error *error) {
+    return lam_watch_create(&comm->watch, comm, patience, error);
+}
+
 void lam_comm_destroy(lam_comm *comm) {
+    lam_watch_destroy(comm->watch);
     MPI_Finalize();
     *comm = (lam_comm){0};
 }
 
 _Noreturn void lam_comm_abort(const lam_comm *comm, lam_code code) {
     fflush(NULL);
+    lam_watch_destroy(comm->watch); // this rank has said what is wrong
     MPI_Abort(comm->mpi, (int)code);
     exit((int)code);
 }

@@ -13,11 +13,16 @@ typedef struct lam_comm {
     int rank, size;
     int host_ranks; // ranks on this rank's host, this one included
     char host[MPI_MAX_PROCESSOR_NAME];
+    struct lam_watch *watch; // NULL: none
 } lam_comm;
 
 // Starts MPI (threads funneled) over all ranks, with errors returned, not fatal. Collective.
 // LAM_PEER if MPI will not start or offers no threads.
 LAM_CHECKED lam_code lam_comm_create(lam_comm *comm, int *argc, char ***argv, lam_error *error);
+
+// Starts the watch over all ranks (watch.h): none may die or fall silent unseen, and what asks one
+// to end asks all. Collective. LAM_MEMORY, LAM_PEER.
+LAM_CHECKED lam_code lam_comm_watch(lam_comm *comm, double patience, lam_error *error);
 
 // Ends MPI. Collective, unless the run is lost: then lam_comm_abort.
 void lam_comm_destroy(lam_comm *comm);

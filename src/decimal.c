@@ -82,3 +82,41 @@ void lam_real_text(double value, char text[LAM_REAL_ROOM]) {
         memcpy(exponent, ".0", 2);
     }
 }
+
+static const struct {
+    char name;
+    double seconds;
+} time_units[] = {{'h', 3600}, {'m', 60}, {'s', 1}};
+
+enum { TIME_UNITS = sizeof time_units / sizeof *time_units };
+
+bool lam_duration_parse(const char *text, double *seconds) {
+    char number[LAM_REAL_ROOM];
+    const size_t length = strlen(text);
+    double count, unit = 0;
+    if (!strcmp(text, "never") || !strcmp(text, "0")) {
+        *seconds = 0;
+        return true;
+    }
+    if (length < 2 || length > sizeof number) return false;
+    memcpy(number, text, length - 1);
+    number[length - 1] = '\0';
+    for (int i = 0; i < TIME_UNITS; i++)
+        if (text[length - 1] == time_units[i].name) unit = time_units[i].seconds;
+    if (!unit || !lam_real_parse(number, &count) || count < 0 || !isfinite(count * unit))
+        return false;
+    *seconds = count * unit;
+    return true;
+}
+
+void lam_duration_text(double seconds, char text[LAM_REAL_ROOM]) {
+    int i = 0;
+    while (i < TIME_UNITS - 1 && fmod(seconds, time_units[i].seconds) != 0) i++;
+    if (seconds == 0) {
+        snprintf(text, LAM_REAL_ROOM, "never");
+        return;
+    }
+    lam_real_text(seconds / time_units[i].seconds, text);
+    const size_t length = strlen(text);
+    if (length + 1 < LAM_REAL_ROOM) text[length] = time_units[i].name, text[length + 1] = '\0';
+}

@@ -18,4 +18,12 @@ bool lam_real_parse(const char *text, double *value);
 // The shortest text that lam_real_parse reads as the same (finite) value; a float in YAML 1.1 too.
 void lam_real_text(double value, char text[LAM_REAL_ROOM]);
 
+// Seconds of a time like 30s, 5m, 1.5h, or of 0 and "never", which are 0. False if text is anything
+// else.
+bool lam_duration_parse(const char *text, double *seconds);
+
+// The text that lam_duration_parse reads as the same seconds, in the largest unit that gives a
+// whole number.
+void lam_duration_text(double seconds, char text[LAM_REAL_ROOM]);
+
 #endif

@@ -31,15 +31,11 @@ static bool takes_auto(const lam_option *option) {
 lam_code lam_options_default(const lam_option *table, void *options, lam_arena *arena,
                              lam_error *error) {
     static const size_t size[] = {
-        [LAM_OPTION_BOOL] = sizeof(bool),
-        [LAM_OPTION_INTEGER] = sizeof(int64_t),
-        [LAM_OPTION_REAL] = sizeof(double),
-        [LAM_OPTION_CHOICE] = sizeof(int),
-        [LAM_OPTION_STRING] = sizeof(char *),
-        [LAM_OPTION_PATH] = sizeof(char *),
-        [LAM_OPTION_STRINGS] = sizeof(lam_strings),
-        [LAM_OPTION_PATHS] = sizeof(lam_strings),
-        [LAM_OPTION_WORD_LISTS] = sizeof(lam_word_lists),
+        [LAM_OPTION_BOOL] = sizeof(bool),         [LAM_OPTION_INTEGER] = sizeof(int64_t),
+        [LAM_OPTION_REAL] = sizeof(double),       [LAM_OPTION_DURATION] = sizeof(double),
+        [LAM_OPTION_CHOICE] = sizeof(int),        [LAM_OPTION_STRING] = sizeof(char *),
+        [LAM_OPTION_PATH] = sizeof(char *),       [LAM_OPTION_STRINGS] = sizeof(lam_strings),
+        [LAM_OPTION_PATHS] = sizeof(lam_strings), [LAM_OPTION_WORD_LISTS] = sizeof(lam_word_lists),
     };
     for (const lam_option *option = table; option->name; option++) {
         if (!option->fallback) {
@@ -123,6 +119,9 @@ lam_description lam_option_describe(const lam_option *option) {
         append(&to, option->type == LAM_OPTION_REAL ? "a number" : "a whole number");
         append_bounds(option, &to);
         if (takes_auto(option)) append(&to, ", or auto");
+        break;
+    case LAM_OPTION_DURATION:
+        append(&to, "a time like 30s, 5m or 1h, or never");
         break;
     case LAM_OPTION_CHOICE:
         append_choices(option, &to);
@@ -268,6 +267,9 @@ lam_code lam_option_set(const lam_option *option, void *options, const char *key
     case LAM_OPTION_REAL:
         valid = parse_real(option, text, field);
         break;
+    case LAM_OPTION_DURATION:
+        valid = lam_duration_parse(text, field);
+        break;
     case LAM_OPTION_CHOICE:
         valid = parse_choice(option, text, field);
         break;
@@ -378,6 +380,10 @@ static lam_code write_value(FILE *out, const lam_option *option, const void *fie
     case LAM_OPTION_REAL:
         if (*(const double *)field == LAM_AUTO_REAL) break;
         lam_real_text(*(const double *)field, number);
+        text = number;
+        break;
+    case LAM_OPTION_DURATION:
+        lam_duration_text(*(const double *)field, number);
         text = number;
         break;
     case LAM_OPTION_CHOICE:

@@ -26,6 +26,7 @@ typedef enum lam_option_type { // the field's C type
     LAM_OPTION_BOOL,           // bool
     LAM_OPTION_INTEGER,        // int64_t; accepts 64k, 2M (powers of 1024) and, where allowed, auto
     LAM_OPTION_REAL,           // double; auto as above
+    LAM_OPTION_DURATION,       // double, seconds; 30s, 5m, 1h, and never, which is 0
     LAM_OPTION_CHOICE,         // int, an index into choices
     LAM_OPTION_STRING,         // const char *, NULL if not given and without fallback
     LAM_OPTION_PATH,           // const char *, made relative to the job file's folder
@@ -39,8 +40,8 @@ typedef struct lam_option {
     lam_option_type type;
     size_t offset;           // of the field in the options struct
     const char *fallback;    // as --set would write it ("[a, b]" a list); NULL: none (zero bytes)
-    double minimum, maximum; // of numbers, both included; equal: no bounds; DBL_MIN: above 0;
-                             // an infinity, or 2^63 for integers: no bound on that side
+    double minimum, maximum; // of numbers but durations, both included; equal: no bounds; DBL_MIN:
+                             // above 0; an infinity, or 2^63 for integers: no bound on that side
     const char *const *choices; // ended by NULL; of CHOICE, and of STRINGS limited to these
     const char *help;           // one line, for --help and the manual
 } lam_option;                   // a table ends with a NULL name

@@ -62,13 +62,21 @@ void lam_stop_tell(int number) {
     atomic_compare_exchange_strong(&asked, &none, number);
 }
 
+const char *lam_stop_name(void) {
+    switch (asked) {
+    case SIGTERM:
+        return "SIGTERM";
+    case SIGINT:
+        return "SIGINT";
+    case SIGUSR1:
+        return "SIGUSR1";
+    default:
+        return "a request";
+    }
+}
+
 lam_code lam_stop_fail(lam_error *error) {
-    const int number = asked;
-    return lam_fail(error, LAM_INTERRUPTED, "ended by %s",
-                    number == SIGTERM   ? "SIGTERM"
-                    : number == SIGINT  ? "SIGINT"
-                    : number == SIGUSR1 ? "SIGUSR1"
-                                        : "request");
+    return lam_fail(error, LAM_INTERRUPTED, "ended by %s", lam_stop_name());
 }
 
 lam_code lam_stop_check(lam_error *error) {

@@ -20,6 +20,9 @@ bool lam_stop_asked(void);
 // The signal of the request; 0: there was none.
 int lam_stop_signal(void);
 
+// Its name, "SIGTERM"; "a request" where there was none.
+const char *lam_stop_name(void);
+
 // Makes the request that another rank got one here too.
 void lam_stop_tell(int signal);
 

@@ -2,6 +2,7 @@
 
 #include "normalizer.h"
 #include "pretokenizer.h"
+#include "stop.h"
 #include "utf8.h"
 
 #include <stdlib.h>
@@ -197,6 +198,7 @@ static size_t find_pattern(const pattern_set *set, const uint8_t *text, size_t b
 static lam_code encode_pieces(const lam_tokenizer *tokenizer, const uint8_t *text, size_t bytes,
                               lam_ids *ids, lam_error *error) {
     for (size_t start = 0, end; start < bytes; start = end) {
+        LAM_TRY(lam_stop_check(error));
         end = tokenizer->split ? lam_pretokenizer_next(text, bytes, start) : bytes;
         LAM_TRY(lam_bpe_encode(tokenizer->bpe, text + start, end - start, ids, error));
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A fetch of 200 files, killed at ten points drawn by a seed, ends with the manifest of one that ran through.
+# A fetch of 200 files, killed or asked to end at ten points drawn by a seed, ends with the manifest of one that ran through.
 . "$(dirname "${BASH_SOURCE[0]}")/library.bash"
 serve
 RANDOM=${LAMINAR_SEED:-1}
@@ -17,8 +17,11 @@ for ((kill = 1; kill <= 10; kill++)); do
     process=$!
     more=$((RANDOM % 18 + 1)) # requests until it is killed
     while [ "$(asked .)" -lt $((before + more)) ] && kill -0 $process 2>/dev/null; do sleep 0.002; done
-    check "killed $kill: was running" kill -9 $process
+    name=$([ $((kill % 2)) -eq 0 ] && echo KILL || echo TERM)
+    check "killed $kill: was running" kill "-$name" $process
     wait $process 2>/dev/null
+    status=$?
+    same "killed $kill: status after SIG$name" "$([ "$name" = TERM ] && echo 8 || echo 137)" $status
     check "killed $kill: no manifest yet" test ! -e killed.yaml
 done
 before=$(asked .)

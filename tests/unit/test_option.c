@@ -16,7 +16,7 @@
 typedef struct sample {
     bool exact;
     int64_t latents, top, offset, wide;
-    double rate, l1, share, shift, penalty;
+    double rate, l1, share, shift, penalty, pause;
     int kind;
     const char *template, *passage;
     lam_strings sites, targets, models;
@@ -40,6 +40,7 @@ static const lam_option table[] = {
     ENTRY(share, REAL, "0.5", DBL_MIN, 1, NULL, ""),
     ENTRY(shift, REAL, NULL, 0, 0, NULL, ""),
     ENTRY(penalty, REAL, NULL, -INFINITY, 2.5, NULL, ""),
+    ENTRY(pause, DURATION, "5m", 0, 0, NULL, ""),
     ENTRY(kind, CHOICE, "topk", 0, 0, kinds, ""),
     ENTRY(template, STRING, "The next word is {}", 0, 0, NULL, ""),
     ENTRY(passage, PATH, NULL, 0, 0, NULL, ""),
@@ -229,6 +230,31 @@ static void test_reals(void **state) {
     assert_true(w->value.l1 == LAM_AUTO_REAL);
     refuse_text(w, "penalty", "2.6", "'penalty': '2.6' is not a number of 2.5 or less");
     accept_text(w, "penalty", "-1e300");
+}
+
+static void test_durations(void **state) {
+    world *w = *state;
+    static const struct {
+        const char *text, *again;
+        double seconds;
+    } good[] = {{"30s", "30s", 30},       {"5m", "5m", 300},      {"90s", "90s", 90},
+                {"60s", "1m", 60},        {"1.5h", "90m", 5400},  {"2h", "2h", 7200},
+                {"0.25s", "0.25s", 0.25}, {"never", "never", 0},  {"0", "never", 0},
+                {"0s", "never", 0},       {"1e-3m", "0.06s", .06}};
+    assert_true(w->value.pause == 300);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        accept_text(w, "pause", good[i].text);
+        assert_true(w->value.pause == good[i].seconds);
+        assert_string_equal(text_of(w, "pause"), good[i].again);
+    }
+    static const char *const bad[] = {"",    "5",    "m",    "5 m",    "-5m",
+                                      "5mm", "5min", "nanm", "1e308h", "auto"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char line[200];
+        snprintf(line, sizeof line, "'pause': '%s' is not a time like 30s, 5m or 1h, or never",
+                 bad[i]);
+        refuse_text(w, "pause", bad[i], line);
+    }
 }
 
 // The same locale, compiled for this test where its sources are installed.
@@ -456,6 +482,7 @@ int main(void) {
         TEST(a_wrong_fallback_is_a_fault_of_ours),
         TEST(integers),
         TEST(reals),
+        TEST(durations),
         TEST(reals_in_a_locale_with_commas),
         TEST(real_texts_are_short_and_exact),
         TEST(bools_and_choices),

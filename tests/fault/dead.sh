@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Ranks that are killed and links that go down: all ranks end soon, one line names the rank and its host,
+# and what is finished is there to go on with.
+. "$(dirname "${BASH_SOURCE[0]}")/ranks.bash"
+
+demo_job "sequences: 4" "length: 64" "attention: {}" "heads: {}" "sae: {epochs: 20, latents: 128}"
+prepare "$LAMINAR" sweep job.yaml -o whole.nc
+whole=$(digest whole.nc)
+
+# says NAME RANK HOST WHAT: one line of error, of the rank.
+says() {
+    same "$1: one line names rank and host" "laminar: error: rank $2 ($3) $4: all ranks end" \
+        "$(grep '^laminar: error: ' "$log/err")"
+}
+
+for case in "1 2 3" "0 2 14" "2 3 26" "0 3 30"; do
+    read -r rank count layers <<<"$case"
+    start "$count" "$LAMINAR" sweep job.yaml -o cut.nc -q
+    kept "$layers"
+    signal KILL "$rank"
+    ended
+    name="rank $rank of $count killed"
+    says "$name" "$rank" "$(hostname)" "was killed or has crashed (out of memory?)"
+    within 15 "$name"
+    resumes "$name" $((4 - count)) "$whole"
+done
+
+# --- a rank that hangs, as one whose host does
+start 2 "$LAMINAR" sweep job.yaml -o cut.nc -q --set watchdog=3s --set sae.epochs=100000
+kept 24
+signal STOP 1
+for ((i = 0; i < 300; i++)); do
+    [ ! -e "$log/status.0" ] || break
+    sleep 0.1
+done
+signal KILL 1 2>/dev/null # mpirun may have done so
+wait "$started"
+same "silent: status of the other" 7 "$(cat "$log/status.0")"
+says silent 1 "$(hostname)" "was not heard of for 3 s (is its host or the network down?)"
+rm -rf cut.run
+
+# --- hosts on a network of their own
+cluster=$LAMINAR_SHARED/cluster
+if [ ! -x "$cluster/hosts-up" ] || [ "$(id -u)" -ne 0 ]; then
+    echo "left out: a link that goes down ($cluster/hosts-up is not there, or this is not root)"
+    exit
+fi
+hosts=$(mktemp -d /tmp/laminar-XXXX)
+trap '"$cluster/hosts-down" "$hosts" >/dev/null; finish' EXIT
+if ! settings=$("$cluster/hosts-up" -n 3 "$hosts" 2>"$log/hosts"); then
+    echo "left out: a link that goes down ($(tail -n 1 "$log/hosts"))"
+    exit
+fi
+eval "$settings"
+unset OMPI_MCA_btl # ctest's: shared memory alone
+for cut in h3 h2; do
+    $ON h1 mpirun -np 3 --map-by node "$LAMINAR" sweep job.yaml -o cut.nc -q --set watchdog=10s \
+        </dev/null >"$log/out" 2>"$log/err" &
+    started=$!
+    kept 14
+    $ON $cut ip link set eth0 down
+    began=$SECONDS
+    wait $started
+    differ "$cut is cut off: status" 0 $?
+    check "$cut is cut off: within 30 s" test $((SECONDS - began)) -le 30
+    says "$cut is cut off" $((${cut#h} - 1)) $cut "was not heard of for 10 s (is its host or the network down?)"
+    $ON $cut ip link set eth0 up
+    sleep 1
+    $ON h1 timeout 60 mpirun -np 3 --map-by node "$LAMINAR" sweep job.yaml -o cut.nc -q --resume </dev/null 2>"$log/err"
+    same "$cut is cut off: goes on to the same values" "$whole" "$(digest cut.nc)"
+    rm -rf cut.nc cut.run
+done

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# SIGTERM, SIGINT and SIGUSR1: every command ends in good order, a run on all ranks though one was told.
+. "$(dirname "${BASH_SOURCE[0]}")/ranks.bash"
+
+demo_job "sequences: 4" "length: 64" "attention: {}" "heads: {}" "sae: {epochs: 20, latents: 128}"
+prepare "$LAMINAR" sweep job.yaml -o whole.nc
+whole=$(digest whole.nc)
+
+# --- a signal to one rank of several
+for case in "TERM 1 2 14" "INT 0 3 26" "USR1 2 3 30"; do
+    read -r name rank count layers <<<"$case"
+    start "$count" "$LAMINAR" sweep job.yaml -o cut.nc -q
+    kept "$layers"
+    signal "$name" "$rank"
+    ended
+    name="SIG$name to rank $rank of $count"
+    same "$name: status of all" "$(for ((i = 0; i < count; i++)); do echo -n '8 '; done)" "$statuses"
+    same "$name: says how to go on, in one line" \
+        "laminar: ended by ${name%% *}; what is finished is kept in cut.run: go on with --resume" \
+        "$(grep laminar: "$log/err")"
+    within 30 "$name"
+    check "$name: no result" test ! -e cut.nc
+    resumes "$name" $((4 - count)) "$whole"
+done
+
+# --- before anything is finished; what was there stays for --resume
+start 2 "$LAMINAR" sweep job.yaml -o cut.nc -q --set sae.epochs=100000
+while [ ! -e "$log/pid.1" ]; do sleep 0.02; done
+sleep 0.5
+signal TERM 1
+ended
+same "early: status" "8 8 " "$statuses"
+same "early: one line" 1 "$(grep -c '^laminar: ended by SIGTERM' "$log/err")"
+rm -rf cut.run
+
+# --- mpirun passes SIGUSR1 on to all
+mpirun -n 2 "$LAMINAR" sweep job.yaml -o cut.nc -q >"$log/out" 2>"$log/err" &
+started=$!
+kept 14
+kill -USR1 "$started"
+wait "$started"
+same "SIGUSR1 to mpirun: status" 8 $?
+resumes "SIGUSR1 to mpirun" 2 "$whole"
+
+# --- a second signal does not wait; one that follows at once is the same request
+"$LAMINAR" synth gpt2:24x1024x16 big --dtype F32 -q & # writes 1.4 GB at most
+first=$!
+while [ -z "$(find big -type f -size +1M 2>/dev/null)" ]; do sleep 0.01; done
+kill -STOP $first
+kill -TERM $first
+kill -TERM $first
+kill -CONT $first
+wait $first
+same "synth: status" 8 "$?"
+check "synth: nothing is left" test ! -e big
+
+# --- tokenize
+python3 -c 'print("a sentence with some words in it. " * 400000)' >long.txt 2>/dev/null ||
+    for ((i = 0; i < 40000; i++)); do echo "a sentence with some words in it. And one more, and another one."; done >long.txt
+before=$(listing)
+"$LAMINAR" tokenize long.txt --model model -o long.npy -q 2>"$log/err" &
+first=$!
+sleep 0.1
+kill -TERM $first
+wait $first
+same "tokenize: status" 8 "$?"
+same "tokenize: says why" "laminar: ended by SIGTERM" "$(cat "$log/err")"
+same "tokenize: nothing is left" "$before" "$(listing)"
