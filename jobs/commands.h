@@ -12,6 +12,8 @@
 LAM_CHECKED lam_code lam_command_compare(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_fetch(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_info(int argc, const char *const *argv, lam_error *error);
+LAM_CHECKED lam_code lam_command_plot(int argc, const char *const *argv, lam_error *error);
+LAM_CHECKED lam_code lam_command_report(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error);
 
 // One rank; with a dump, all ranks, MPI included from start to end: all return the same code.

@@ -19,6 +19,8 @@ static const lam_simple_command simple_commands[] = {
      NULL},
     {"info", "say what a checkpoint folder, a token file or a result holds", lam_command_info,
      NULL},
+    {"plot", "draw the figures of results, by gnuplot", lam_command_plot, NULL},
+    {"report", "write one page about results, for a browser", lam_command_report, NULL},
     {"compare", "say where the values of two results differ", lam_command_compare, NULL},
     {"tokenize", "turn a text into a file of tokens, or show its pieces", NULL,
      lam_command_tokenize},
