@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # Installs those of laminar's Debian packages that are missing; says nothing where none is.
-#   bash install-packages.sh [build | test | thread]
+#   bash install-packages.sh [build | test | thread | browser]
 # build: to build and run. test: to run the tests as well. thread: for the preset tsan, too.
+# browser: a Chromium, in which the tests open the report.
 set -euo pipefail
 
 packages=(gcc libc6-dev make cmake pkgconf openmpi-bin libopenmpi-dev libdnnl-dev libnetcdf-dev
           libcurl4-openssl-dev libxml2-dev libjansson-dev libyaml-dev libutf8proc-dev libssl-dev
-          libbz2-dev)
-tests=(libcmocka-dev clang-format-14 netcdf-bin python3 openssl)
+          libbz2-dev gnuplot-nox)
+tests=(libcmocka-dev clang-format-14 netcdf-bin python3 python3-pil openssl)
 case ${1:-build} in
 build) ;;
 test) packages+=("${tests[@]}") ;;
+browser) packages=(chromium) ;;
 thread) packages+=("${tests[@]}" clang-14 libomp-14-dev) ;;
 *)
-    echo "install-packages.sh: unknown set \"$1\": build, test or thread" >&2
+    echo "install-packages.sh: unknown set \"$1\": build, test, thread or browser" >&2
     exit 2
     ;;
 esac

@@ -71,6 +71,7 @@
         return panels.get(svg);
     }
 
+    let shown = null; // the drawing that the tip belongs to
     const say = value => (isNaN(value) ? "missing" : String(value));
 
     function show(svg, panel) {
@@ -85,7 +86,14 @@
             if (there) lines.push(`${other.name}: ${say(there.y)}`);
         }
         tip.textContent = lines.join("\n");
-        const box = svg.getBoundingClientRect(), unit = box.width / svg.viewBox.baseVal.width;
+        shown = svg;
+        put();
+    }
+
+    // Beside the point, within the window.
+    function put() {
+        const panel = panels.get(shown), point = panel.all[panel.s].points[panel.i];
+        const box = shown.getBoundingClientRect(), unit = box.width / shown.viewBox.baseVal.width;
         const x = box.left + point.at[0] * unit + 14, y = box.top + point.at[1] * unit + 14;
         const left = Math.min(x, document.documentElement.clientWidth - tip.offsetWidth - 4);
         tip.style.left = `${Math.max(0, left)}px`;
@@ -93,7 +101,10 @@
     }
 
     function hide(svg) {
-        tip.textContent = "";
+        if (shown === svg) {
+            tip.textContent = "";
+            shown = null;
+        }
         if (panels.has(svg)) panels.get(svg).mark.remove();
     }
 
@@ -129,7 +140,7 @@
         svg.addEventListener("blur", () => hide(svg));
         svg.addEventListener("keydown", key);
     }
-    addEventListener("scroll", () => { tip.textContent = ""; }, { passive: true });
+    addEventListener("scroll", () => { if (shown) put(); }, { passive: true });
 
     function sort(table, column, head) {
         const down = head.getAttribute("aria-sort") === "ascending", rows = [...table.tBodies[0].rows];

@@ -89,7 +89,7 @@ static lam_code put_merged(FILE *out, const lam_panel *panel, lam_error *error) 
             const double *at = bsearch(&x[row], series->x, series->count, sizeof *x, compare);
             put_point(out, series, at ? (size_t)(at - series->x) : series->count);
         }
-        putc('\n', out);
+        fputs("</tr>\n", out);
     }
     free(x);
     return LAM_OK;
@@ -110,7 +110,7 @@ static void put_pairs(FILE *out, const lam_panel *panel) {
             put_value(out, row < series->count ? series->x[row] : NAN);
             put_point(out, series, row);
         }
-        putc('\n', out);
+        fputs("</tr>\n", out);
     }
 }
 
@@ -126,7 +126,7 @@ static void put_map(FILE *out, const lam_panel *panel) {
         fprintf(out, "<tr><th scope=\"row\">%.6g", panel->column_at[column]);
         for (size_t row = 0; row < panel->rows; row++)
             put_value(out, panel->values[row * panel->columns + column]);
-        putc('\n', out);
+        fputs("</tr>\n", out);
     }
 }
 

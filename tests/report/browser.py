@@ -28,7 +28,7 @@ class Browser:
              "--font-render-hinting=none", "--force-color-profile=srgb",
              f"--user-data-dir={self.folder.name}", "--remote-debugging-pipe", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            pass_fds=(3, 4), close_fds=False, preexec_fn=descriptors)
+            close_fds=False, preexec_fn=descriptors)
         os.close(to_read)
         os.close(from_write)
         self.left, self.events, self.number, self.session = b"", [], 0, None
@@ -79,9 +79,10 @@ class Browser:
         return answer["result"].get("value")
 
     def key(self, name, code):
+        text = {"text": "\r"} if name == "Enter" else {}
         for kind in "keyDown", "keyUp":
             self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name,
-                      windowsVirtualKeyCode=code)
+                      windowsVirtualKeyCode=code, **text)
 
     def view(self, width, height, dark=False, media="screen"):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
