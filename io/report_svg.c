@@ -28,12 +28,15 @@ enum { MOST_TICKS = 16 };
 
 static int ticks_of(const axis *a, int most, bool whole, double *tick) {
     int count = 0;
-    if (a->logarithmic && log10(a->high / a->low) >= 1) {
+    if (a->logarithmic && log10(a->high / a->low) >= 0.7) {
+        // Powers of ten; over less than two of them also 2 and 5 times those.
         double decades = log10(a->high / a->low), every = fmax(1, ceil(decades / most));
-        for (double e = ceil(log10(a->low) - 1e-9); count < MOST_TICKS; e += every) {
-            if (e > log10(a->high) + 1e-9) break;
-            tick[count++] = pow(10, e);
-        }
+        for (double e = floor(log10(a->low)); e <= log10(a->high) + 1e-9; e += every)
+            for (int m = 1; m <= (decades < 2 ? 5 : 1) && count < MOST_TICKS; m += m == 1 ? 1 : 3) {
+                double value = m * pow(10, e);
+                if (value >= a->low * (1 - 1e-9) && value <= a->high * (1 + 1e-9))
+                    tick[count++] = value;
+            }
         return count;
     }
     double step = lam_figure_step(a->low, a->high, most);
@@ -109,8 +112,8 @@ static void put_line(FILE *out, const lam_series *series, const axis *x, const a
         bool there = isfinite(series->y[i]) && isfinite(series->x[i]);
         bool under = there && y->logarithmic && series->y[i] <= y->low;
         if (there)
-            fprintf(out, "%c%.1f %.1f", down && !(low && under) ? 'L' : 'M',
-                    place(x, series->x[i]), place(y, series->y[i]));
+            fprintf(out, "%c%.1f %.1f", down && !(low && under) ? 'L' : 'M', place(x, series->x[i]),
+                    place(y, series->y[i]));
         down = there;
         low = under;
     }

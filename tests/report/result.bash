@@ -26,6 +26,8 @@ pictures() {
     python=$(python_with PIL)
     if [ -z "$python" ]; then
         echo "left out: $name: Python's PIL is not installed (Debian: python3-pil)"
+    elif [ "$(fc-match -f '%{family}' sans-serif)" != "DejaVu Sans" ]; then
+        echo "left out: $name: the expected pictures' font is DejaVu Sans, here it is another"
     else
         check "$name" "$python" "$LAMINAR_SOURCE/tests/report/pictures.py" "${@:2}" \
             ${LAMINAR_UPDATE:+--update}
