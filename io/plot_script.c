@@ -101,7 +101,8 @@ typedef struct key_shape {
     int columns, rows;
 } key_shape;
 
-// As many columns as the longest name allows, and not more than a result has curves.
+// As many columns as gnuplot fits below a panel, judged by the longest name, and not more than a
+// result has curves.
 static key_shape key_of(const lam_panel *panel) {
     size_t longest = 0, alike = 0;
     for (size_t s = 0; s < panel->series_count; s++) {
@@ -110,9 +111,19 @@ static key_shape key_of(const lam_panel *panel) {
         alike += panel->series[s].dash == panel->series[0].dash;
     }
     if (panel->layers || !longest) return (key_shape){1, 0};
-    size_t columns = 64 / (longest + 6), most = alike > 1 ? alike : 3;
+    size_t columns = 46 / (longest + 8), most = alike > 1 ? alike : 3;
     columns = columns < 1 ? 1 : columns > most ? most : columns;
     return (key_shape){(int)columns, (int)((panel->series_count + columns - 1) / columns)};
+}
+
+// Lines of the longest key among some panels.
+static int key_lines(const lam_figure *figure, size_t first, size_t count) {
+    int lines = 0;
+    for (size_t i = first; i < first + count && i < figure->panel_count; i++) {
+        int own = key_of(&figure->panels[i]).rows;
+        lines = own > lines ? own : lines;
+    }
+    return lines;
 }
 
 static void put_panel(FILE *out, const lam_figure *figure, size_t index) {
@@ -122,7 +133,8 @@ static void put_panel(FILE *out, const lam_figure *figure, size_t index) {
     bool bar = !panel->series_count || panel->layers;
     fprintf(out, "\nunset logscale\n%sset colorbox\nset cbtics autofreq\nset rmargin %d\n",
             bar ? "" : "un", bar ? 6 : 2);
-    fprintf(out, "set key maxcols %d\n", key_of(panel).columns);
+    fprintf(out, "set key maxcols %d\nset bmargin %d.5\n", key_of(panel).columns,
+            4 + key_lines(figure, index - index % figure->columns, figure->columns));
     put_setting(out, "title", panel->title);
     put_setting(out, "xlabel", panel->x_label);
     put_setting(out, "ylabel", panel->y_label);
@@ -145,8 +157,7 @@ static void put_terminal(FILE *out, const char *format, const char *settings, co
 void lam_plot_script(FILE *out, const lam_figure *figure) {
     int count = (int)figure->panel_count;
     int columns = (int)figure->columns, rows = (count + columns - 1) / columns;
-    int key = 0; // lines of the panels' longest
-    for (int i = 0; i < count; i++) key = (int)fmax(key, key_of(&figure->panels[i]).rows);
+    int key = key_lines(figure, 0, figure->panel_count);
     int width = columns * WIDTH, height = rows * (HEIGHT + LINE * key) + TITLE;
     char settings[200];
     fprintf(out,
@@ -167,7 +178,6 @@ void lam_plot_script(FILE *out, const lam_figure *figure) {
           "set key bmargin center horizontal reverse Left samplen 2\nset format '%g'\n"
           "set lmargin 11\n",
           out);
-    fprintf(out, "set bmargin %d.5\n", key + 4);
     fprintf(out, "set multiplot layout %d,%d title ", rows, columns);
     put_quoted(out, figure->title);
     fputs(" font ',13'\n", out);

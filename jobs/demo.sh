@@ -36,3 +36,6 @@ mpirun "${options[@]}" build/release/laminar sweep jobs/demo/demo.yaml </dev/nul
 echo
 echo "The profiles are in $PWD/$result:"
 build/release/laminar info "$result"
+echo
+build/release/laminar report "$result" -o "${result%.nc}.html" -q
+echo "The same as pictures, for a browser: $PWD/${result%.nc}.html"
