@@ -151,6 +151,7 @@ extern const lam_profile lam_profile_heads;
 extern const lam_profile lam_profile_rsa;
 extern const lam_profile lam_profile_sae;
 extern const lam_profile lam_profile_tuning;
+extern const lam_profile lam_profile_spectrum;
 
 extern const lam_profile *const lam_profiles[]; // ended by NULL
 

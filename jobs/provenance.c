@@ -1,6 +1,7 @@
 #include "jobs/provenance.h"
 
 #include "lam_version.h"
+#include "src/blas.h"
 #include "src/product.h"
 
 #include <omp.h>
@@ -111,6 +112,7 @@ lam_code lam_provenance_result(const lam_provenance *about, lam_result *result, 
         {.name = "threads_per_rank", .number = omp_get_max_threads(), .integer = true},
         {.name = "cpu", .text = cpu_name(arena, error)},
         {.name = "cpu_features", .text = cpu_features(arena, error)},
+        {.name = "blas_kernels", .text = lam_blas_kernels()},
         {.name = "seconds", .text = seconds_text(about->seconds, arena, error)},
     };
     size_t count = sizeof attributes / sizeof *attributes;
@@ -139,12 +141,13 @@ char *lam_provenance_identity(const lam_provenance *about, lam_arena *arena, lam
     const char *features = cpu_features(arena, error);
     const char *texts = join_texts(about->texts, true, arena, error);
     if (!job || !features || !texts) return NULL;
-    char *kept = lam_arena_format(arena, error,
-                                  "laminar: " LAM_VERSION
-                                  "\nproducts: %s\ncpu_features: %s\nmodel_sha256: %s\n"
-                                  "tokenizer_sha256: %s\ntext_sha256: %s\n%s",
-                                  lam_product_name(), features, about->model_sha256,
-                                  about->texts->tokenizer_sha256, texts, job);
+    char *kept =
+        lam_arena_format(arena, error,
+                         "laminar: " LAM_VERSION
+                         "\nproducts: %s\nblas_kernels: %s\ncpu_features: %s\nmodel_sha256: %s\n"
+                         "tokenizer_sha256: %s\ntext_sha256: %s\n%s",
+                         lam_product_name(), lam_blas_kernels(), features, about->model_sha256,
+                         about->texts->tokenizer_sha256, texts, job);
     if (!kept) return NULL;
     char *to = kept;
     for (const char *line = kept; *line;) { // drops lines in place

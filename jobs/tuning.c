@@ -2,44 +2,18 @@
 // regression a unit, on the unit's activation at the word, and one on all units together.
 #include "jobs/tuning.h"
 
+#include "jobs/row_sites.h"
 #include "src/folds.h"
-#include "src/module_order.h"
 
 #include <float.h>
-#include <string.h>
-
-static const char *const site_choices[] = {"qkv",       "q",          "k",       "v",
-                                           "attn_out",  "mlp_fc",     "mlp_act", "mlp_out",
-                                           "resid_pre", "resid_post", NULL};
-
-enum { MOST_SITES = sizeof site_choices / sizeof *site_choices - 1 };
 
 static const lam_option options[] = {
-    {"sites", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, sites), "qkv", 0, 0, site_choices,
-     "whose units are regressed, each alone: a group of results a site"},
-    {"positive_class", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, positive.words),
-     "[not, cannot, nor, never]", 0, 0, NULL,
-     "words with label 1, as a token stripped and lower-cased (default: negations)"},
-    {"positive_class_contains", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, positive.contains),
-     "[\"'t\"]", 0, 0, NULL, "tokens that contain one of these have label 1 too"},
-    {"positive_class_not_before", LAM_OPTION_STRINGS,
-     offsetof(lam_tuning_options, positive.not_before), "[]", 0, 0, NULL,
-     "but not if the next token is one of these, space and all"},
-    {"negative_class", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, negative.words),
-     "[agree, always, allow, can, certainly, could, definitely, may, might, shall, should]", 0, 0,
-     NULL, "words with label 0 (default: affirmations)"},
-    {"negative_class_contains", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, negative.contains),
-     "[]", 0, 0, NULL, "tokens that contain one of these have label 0 too"},
-    {"negative_class_not_before", LAM_OPTION_STRINGS,
-     offsetof(lam_tuning_options, negative.not_before), "[\" not\"]", 0, 0, NULL,
-     "but not if the next token is one of these, space and all"},
-    {"before", LAM_OPTION_INTEGER, offsetof(lam_tuning_options, before), "90", 0, 0x1p24, NULL,
-     "tokens before the word that the model sees with it"},
-    {"after", LAM_OPTION_INTEGER, offsetof(lam_tuning_options, after), "10", 0, 0x1p24, NULL,
-     "tokens after it"},
+    {"sites", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, sites), "qkv", 0, 0,
+     lam_row_site_names, "whose units are regressed, each alone: a group of results a site"},
+    LAM_WORD_CLASS_OPTIONS(lam_tuning_options),
     {"alpha", LAM_OPTION_REAL, offsetof(lam_tuning_options, alpha), "0.05", DBL_MIN, 1, NULL,
      "level of significance, before Bonferroni's correction for the layer's units"},
-    {"folds", LAM_OPTION_INTEGER, offsetof(lam_tuning_options, folds), "5", 2, 0x1p16, NULL,
+    {"folds", LAM_OPTION_INTEGER, offsetof(lam_tuning_options, classes.folds), "5", 2, 0x1p16, NULL,
      "folds of the held-out accuracy, stratified by class"},
     {"firth", LAM_OPTION_BOOL, offsetof(lam_tuning_options, firth), "false", 0, 0, NULL,
      "Firth's penalty in each unit's regression: separated units are fitted too"},
@@ -164,10 +138,7 @@ static const lam_variable qkv_variables[] = {
 };
 
 static lam_site site_of(const lam_profile_run *run, size_t index) {
-    const lam_tuning_options *o = run->options;
-    int site = 0;
-    while (strcmp(lam_site_name((lam_site)site), o->sites.item[index]) != 0) site++;
-    return (lam_site)site;
+    return lam_row_site(((const lam_tuning_options *)run->options)->sites.item[index]);
 }
 
 static size_t site_count(const lam_profile_run *run) {
@@ -175,87 +146,30 @@ static size_t site_count(const lam_profile_run *run) {
 }
 
 static int64_t width_of(const lam_profile_run *run, size_t index) {
-    return lam_site_width(run->model, site_of(run, index));
-}
-
-static bool is_fused(lam_site site) {
-    return site == LAM_SITE_QKV || site == LAM_SITE_Q || site == LAM_SITE_K || site == LAM_SITE_V;
-}
-
-// Published mode takes contiguous thirds of the projection in the module's own order for Q, K, V.
-static bool in_module_order(const lam_profile_run *run, lam_site site) {
-    return lam_tuning_published(run) && run->model->family == LAM_GPT_NEOX && is_fused(site);
-}
-
-// Where a site's units begin in the fused projection.
-static int64_t first_of(const lam_profile_run *run, lam_site site) {
-    return run->model->width * (site == LAM_SITE_K ? 1 : site == LAM_SITE_V ? 2 : 0);
-}
-
-static lam_code check_class(const lam_target_class *class, const char *name, lam_error *error) {
-    if (class->words.count + class->contains.count == 0)
-        return lam_fail(error, LAM_USAGE, "tuning.%s has no words: name some, or leave the key out",
-                        name);
-    const lam_strings *list[] = {&class->words, &class->contains, &class->not_before};
-    static const char *const key[] = {"", "_contains", "_not_before"};
-    for (int k = 0; k < 3; k++)
-        for (size_t i = 0; i < list[k]->count; i++)
-            if (strspn(list[k]->item[i], k == 0 ? " \t\r\n" : "") == strlen(list[k]->item[i]))
-                return lam_fail(error, LAM_USAGE, "tuning.%s%s holds an empty text: take it out",
-                                name, key[k]);
-    return LAM_OK;
+    return lam_row_width(run, site_of(run, index));
 }
 
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
     const lam_tuning_options *o = run->options;
-    if (o->sites.count == 0)
-        return lam_fail(error, LAM_USAGE, "tuning.sites names no site: name one, or leave it out");
-    for (size_t i = 0; i < o->sites.count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (!strcmp(o->sites.item[i], o->sites.item[j]))
-                return lam_fail(error, LAM_USAGE, "tuning.sites names %s twice: once is enough",
-                                o->sites.item[i]);
+    LAM_TRY(lam_row_sites_check(run, &o->sites, error));
     if (lam_tuning_published(run) && o->firth)
         return lam_fail(error, LAM_USAGE,
                         "tuning.firth: published mode has no penalty: leave it out or use "
                         "mode: standard");
-    LAM_TRY(check_class(&o->negative, "negative_class", error));
-    LAM_TRY(check_class(&o->positive, "positive_class", error));
-    int64_t window = o->before + 1 + o->after;
-    if (window > run->model->positions)
-        return lam_fail(error, LAM_USAGE,
-                        "tuning: a window of %lld tokens before a word and %lld after it is more "
-                        "than the model's %lld positions: choose a smaller before or after",
-                        (long long)o->before, (long long)o->after,
-                        (long long)run->model->positions);
-    return LAM_OK;
+    return lam_word_classes_check(run, &o->classes, error);
 }
 
 static lam_site_set sites(const lam_profile_run *run) {
     lam_site_set set = 0;
-    for (size_t s = 0; s < site_count(run); s++) {
-        lam_site site = site_of(run, s);
-        set |= LAM_SITE_BIT(in_module_order(run, site) ? LAM_SITE_QKV : site);
-    }
+    for (size_t s = 0; s < site_count(run); s++)
+        set |= LAM_SITE_BIT(lam_row_hook(run, site_of(run, s)));
     return set;
 }
 
 static lam_code take(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
                      lam_arena *arena, lam_error *error) {
     const lam_tuning_options *o = run->options;
-    lam_target_rule rule = {{o->negative, o->positive}, o->before, o->after};
-    lam_targets targets;
-    lam_code code =
-        lam_targets_find(&rule, source->tokenizer, &source->text, &targets, arena, error);
-    if (code != LAM_OK) return lam_fail_within(error, "tuning");
-    for (int c = 0; c < 2; c++)
-        if (targets.count[c] < o->folds)
-            return lam_fail(error, LAM_INPUT,
-                            "tuning: the text has %lld targets of the %s class, fewer than the "
-                            "%lld folds: choose a longer text or fewer folds",
-                            (long long)targets.count[c], c ? "positive" : "negative",
-                            (long long)o->folds);
-    return lam_targets_windows(&rule, &targets, source->text.token, sequences, arena, error);
+    return lam_word_classes_take(run, &o->classes, 0, source, sequences, arena, error);
 }
 
 static lam_code groups(const lam_profile_run *run, lam_profile_group *group, size_t room,
@@ -277,9 +191,9 @@ static lam_code groups(const lam_profile_run *run, lam_profile_group *group, siz
 
 // What a layer keeps.
 typedef struct tuning_layer {
-    float *x[MOST_SITES]; // [target, unit] of each site
-    float *module_row;    // [3 width] scratch
-    int32_t *fold;        // [target]
+    float *x[LAM_ROW_SITES]; // [target, unit] of each site
+    float *module_row;       // [3 width] scratch
+    int32_t *fold;           // [target]
 } tuning_layer;
 
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
@@ -293,25 +207,16 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
     LAM_ALLOC(at->module_row, arena, 3 * run->model->width, error);
     LAM_ALLOC(at->fold, arena, run->sequences->count, error);
     *state = at;
-    return lam_folds_deal(run->sequences->label, run->sequences->count, (int32_t)o->folds,
+    return lam_folds_deal(run->sequences->label, run->sequences->count, (int32_t)o->classes.folds,
                           run->seed, at->fold, arena, error);
 }
 
 static void see(const lam_profile_run *run, void *state, const lam_view *view) {
     const lam_tuning_options *o = run->options;
     tuning_layer *at = state;
-    const float *row = view->data + o->before * view->row_stride;
-    for (size_t s = 0; s < site_count(run); s++) {
-        lam_site site = site_of(run, s);
-        int64_t width = width_of(run, s);
-        float *to = at->x[s] + view->sequence * width;
-        if (in_module_order(run, site) && view->site == LAM_SITE_QKV) {
-            lam_module_order(run->model, row, 1, view->row_stride, at->module_row);
-            memcpy(to, at->module_row + first_of(run, site), (size_t)width * sizeof *to);
-        } else if (!in_module_order(run, site) && view->site == site) {
-            memcpy(to, row, (size_t)width * sizeof *to);
-        }
-    }
+    for (size_t s = 0; s < site_count(run); s++)
+        lam_row_copy(run, site_of(run, s), view, o->classes.before, 1,
+                     at->x[s] + view->sequence * width_of(run, s), at->module_row);
 }
 
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
@@ -321,13 +226,13 @@ static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, l
     const tuning_layer *at = state;
     for (size_t s = 0; s < site_count(run); s++) {
         const char *site = lam_site_name(site_of(run, s));
-        lam_tuning_site f = {
-            .run = run,
-            .layer = layer,
-            .units = width_of(run, s),
-            .group = &group[s],
-            .x = at->x[s],
-            .rows = {run->sequences->count, run->sequences->label, at->fold, (int32_t)o->folds}};
+        lam_tuning_site f = {.run = run,
+                             .layer = layer,
+                             .units = width_of(run, s),
+                             .group = &group[s],
+                             .x = at->x[s],
+                             .rows = {run->sequences->count, run->sequences->label, at->fold,
+                                      (int32_t)o->classes.folds}};
         lam_arena scratch = {0};
         lam_code code = lam_tuning_analyse(&f, &scratch, error);
         lam_arena_destroy(&scratch);
@@ -349,10 +254,10 @@ static void describe_units(const lam_profile_run *run, size_t s, lam_group *grou
             *component = lam_group_row(group, "unit_component", 0),
             *head = lam_group_row(group, "unit_head", 0);
     for (int64_t u = 0; u < width_of(run, s); u++) {
-        int64_t place = u + first_of(run, site), width = run->model->width;
+        int64_t place = u + lam_row_first(run, site), width = run->model->width;
         unit[u] = (int32_t)u;
-        component[u] = is_fused(site) ? (int32_t)(place / width) : -1;
-        head[u] = is_fused(site) ? (int32_t)(place % width / run->model->head_width) : -1;
+        component[u] = lam_row_is_fused(site) ? (int32_t)(place / width) : -1;
+        head[u] = lam_row_is_fused(site) ? (int32_t)(place % width / run->model->head_width) : -1;
     }
 }
 
@@ -371,10 +276,10 @@ static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error
             {"targets_positive_class", (double)count[1], true},
             {"majority_baseline", (double)majority / (double)(count[0] + count[1]), false},
             {"alpha", o->alpha, false},
-            {"folds", (double)o->folds, true},
+            {"folds", (double)o->classes.folds, true},
             {"ridge", lam_tuning_ridge(run, width_of(run, s)), false},
-            {"before", (double)o->before, true},
-            {"after", (double)o->after, true},
+            {"before", (double)o->classes.before, true},
+            {"after", (double)o->classes.after, true},
             {"seed", (double)run->seed, true},
         };
         describe_units(run, s, &group[s]);

@@ -3,13 +3,12 @@
 #define LAM_JOBS_TUNING_H
 
 #include "jobs/profile.h"
+#include "jobs/word_classes.h"
 #include "src/logistic.h"
-#include "src/targets.h"
 
 typedef struct lam_tuning_options {
     lam_strings sites;
-    lam_target_class negative, positive; // labels 0 and 1
-    int64_t before, after, folds;
+    lam_word_classes classes;
     double alpha, ridge;
     bool firth, joint;
 } lam_tuning_options;

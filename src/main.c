@@ -1,11 +1,13 @@
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
 #include "lam_version.h"
+#include "src/blas.h"
 #include "src/log.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct lam_simple_command {
     const char *name, *summary;
@@ -78,6 +80,8 @@ static lam_code run(int argc, const char *const *argv, bool *speaks, lam_error *
 }
 
 int main(int argc, char **argv) {
+    // Before anything else is done: the same process from its beginning, with another environment.
+    if (lam_blas_settle()) execv("/proc/self/exe", argv);
     // A file beyond a limit is an error like any other.
     signal(SIGXFSZ, SIG_IGN);
     lam_error error = {0};

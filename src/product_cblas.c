@@ -1,13 +1,13 @@
 #include "product.h"
 
+#include "blas.h"
+
 #include <cblas.h>
 #include <limits.h>
 
-// OpenBLAS, where that is the library: the threads are ours, each with a block of its own.
-extern void openblas_set_num_threads(int threads) __attribute__((weak));
-
+// The threads are ours, each with a block of its own.
 __attribute__((constructor)) static void use_one_thread(void) {
-    if (openblas_set_num_threads) openblas_set_num_threads(1);
+    lam_blas_use_one_thread();
 }
 
 lam_code lam_product_block(const lam_product *p) {

@@ -48,13 +48,24 @@ refused "tuning: all targets on one side" 3 \
 refused "tuning: fewer targets than folds" 3 \
     "few.txt: tuning: the text has 1 targets of the positive class, fewer than the 5 folds" \
     tuning --text few.txt "${window[@]}"
+refused "spectrum: fewer targets than folds" 3 \
+    "few.txt: spectrum: the text has 1 targets of the positive class.*, or spectrum.separation: no" \
+    spectrum --text few.txt --length 5 --sequences 1 "${window[@]}"
+{ cat side.txt && yes 'But he did not go there.' | head -n 3; } >three.txt
+refused "spectrum: too few targets for two to be held out" 3 \
+    "three.txt: spectrum: the text has 3 targets of the positive class, fewer than the 4 that are" \
+    spectrum --text three.txt --length 5 --sequences 1 --folds 2 "${window[@]}"
+refused "spectrum: a sequence of one row" 2 "spectrum: sequences of 2 tokens are too short" \
+    spectrum --text text.txt --length 2
+refused "spectrum: a site twice" 2 "spectrum.sites names v twice" \
+    spectrum --text text.txt --sites '[v, v]'
 
 # --- activations that are not finite: 3.4e38 as a norm's weight, in a layer of the second rank
 poke model/model.safetensors transformer.h.3.ln_1.weight '\x99\xc9\x7f\x7f'
-for profile in attention heads rsa sae tuning; do
+for profile in attention heads rsa sae tuning spectrum; do
     options=(--text text.txt)
     [ $profile != rsa ] || options=()
-    [ $profile != tuning ] || options+=("${window[@]}")
+    [[ $profile != tuning && $profile != spectrum ]] || options+=("${window[@]}")
     refused "$profile: not finite" 6 "rank 1 .*$profile, layer 3: .* overflow on this" \
         $profile "${options[@]}"
 done
@@ -94,6 +105,7 @@ heads: {}
 rsa: {permutations: 0, bootstraps: 0}
 sae: {site: v, epochs: 1, latents: 16}
 tuning: {before: 3, after: 2}
+spectrum: {sites: [v, resid_post], before: 3, after: 2}
 END
 expect "equal weights: all profiles" "$LAMINAR" sweep job.yaml
 same "attention: which layer has no spread" "0 0 0 2 0 0" "$(values r.nc attention final_status)"
@@ -109,3 +121,11 @@ check "sae: missing what cannot be said" grep -qx null <(values r.nc sae fvu | t
 check "tuning: shares are flagged" test "$(values r.nc tuning/qkv undefined | cut -d ' ' -f 4)" != 0
 same "tuning: missing what cannot be said" null \
     "$(values r.nc tuning/qkv share_significant | cut -d ' ' -f 4)"
+same "spectrum: which layer has no spread" "0 0 0 3 0 0" "$(values r.nc spectrum/v undefined)"
+same "spectrum: missing what cannot be said" "null null" \
+    "$(values r.nc spectrum/v participation_ratio | cut -d ' ' -f 4)$(
+        values r.nc spectrum/v held_out_t | cut -d ' ' -f 4 | sed 's/^/ /')"
+same "spectrum: no variance" 0 \
+    "$(values r.nc spectrum/v total_variance | cut -d ' ' -f 4 | sed 's/\.0$//')"
+same "spectrum: what is added after it is not alike" "0 0 0 0 0 0" \
+    "$(values r.nc spectrum/resid_post undefined)"

@@ -27,11 +27,13 @@ same_everywhere() {
 }
 
 # Of the demo's job what takes least time, with a ragged last batch.
-fast=(--set sequences=7 --set sae.epochs=2 --set sae.latents=200 --set tuning.before=20)
+fast=(--set sequences=7 --set sae.epochs=2 --set sae.latents=200 --set tuning.before=20
+    --set spectrum.before=20)
 everywhere="1x2 2x1 2x2 3x1 3x2 13x1"
 same_everywhere "standard" "$everywhere" "$demo/demo.yaml" "${fast[@]}"
 standard=$first
-same "standard: every profile is in it" "attention heads rsa sae tuning/mlp_fc tuning/qkv" \
+same "standard: every profile is in it" \
+    "attention heads rsa sae spectrum/resid_post tuning/mlp_fc tuning/qkv" \
     "$("$LAMINAR" info --json result.nc | sed -n 's/^      "name": "\(.*\)",$/\1/p' | sort | xargs)"
 same_everywhere "published" "$everywhere" "$demo/demo.yaml" --set mode=published --set html=auto \
     "${fast[@]}"
@@ -62,6 +64,7 @@ heads: {}
 rsa: {permutations: 30, bootstraps: 30}
 sae: {epochs: 1, latents: 16}
 tuning: {sites: [qkv, mlp_fc]}
+spectrum: {sites: [k, mlp_fc], before: 20}
 END
 for mode in standard published; do
     same_everywhere "gpt_neox, all profiles, $mode" "1x2 2x1 2x2 3x1 3x2" all.yaml --set mode=$mode

@@ -1,0 +1,379 @@
+// The profile of spectra: how many dimensions a site's activations fill, and the direction in which
+// two classes of words vary most differently.
+#include "src/spectrum.h"
+#include "jobs/row_sites.h"
+#include "jobs/word_classes.h"
+#include "src/folds.h"
+#include "src/stop.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct spectrum_options {
+    lam_strings sites;
+    bool separation;
+    lam_word_classes classes;
+    double shrinkage;
+} spectrum_options;
+
+// Of the variance: what counts as all of it, here and in front of the comparison of classes. And
+// the fewest targets of a class: two to be seen and two to be held out.
+static const double share = 0.99;
+enum { LEAST_TARGETS = 4 };
+
+static const lam_option options[] = {
+    {"sites", LAM_OPTION_STRINGS, offsetof(spectrum_options, sites), "resid_post", 0, 0,
+     lam_row_site_names, "whose activations: a group of results a site"},
+    {"separation", LAM_OPTION_BOOL, offsetof(spectrum_options, separation), "true", 0, 0, NULL,
+     "compare two classes of words too, by a generalized eigendecomposition of their covariances"},
+    LAM_WORD_CLASS_OPTIONS(spectrum_options),
+    {"folds", LAM_OPTION_INTEGER, offsetof(spectrum_options, classes.folds), "5", 2, 0x1p16, NULL,
+     "folds of the held-out separation, stratified by class"},
+    {"shrinkage", LAM_OPTION_REAL, offsetof(spectrum_options, shrinkage), "0.01", DBL_MIN, 1e6,
+     NULL,
+     "of the mean eigenvalue of the negative class's covariance, added to the covariance's "
+     "diagonal"},
+    {NULL},
+};
+
+// The first ones only with separation.
+static const lam_variable variables[] = {
+    {"separation_components",
+     LAM_INT,
+     {"layer"},
+     "principal components of the targets that hold 99% of their variance: those compared",
+     "1",
+     NULL},
+    {"top_eigenvalue",
+     LAM_DOUBLE,
+     {"layer"},
+     "largest generalized eigenvalue of the positive class's covariance against the negative's, "
+     "shrunk",
+     "1",
+     NULL},
+    {"training_t",
+     LAM_DOUBLE,
+     {"layer"},
+     "Student's t of the two classes' scores on its eigenvector",
+     "1",
+     NULL},
+    {"held_out_t",
+     LAM_DOUBLE,
+     {"layer"},
+     "the same of scores by fits that did not see the targets",
+     "1",
+     NULL},
+    {"order", LAM_INT, {"order"}, "place of the eigenvalue, 0 the largest", "1", NULL},
+    {"eigenvalue",
+     LAM_DOUBLE,
+     {"layer", "order"},
+     "eigenvalues of the covariance of the site's activations over tokens",
+     "1",
+     NULL},
+    {"total_variance", LAM_DOUBLE, {"layer"}, "sum of the eigenvalues", "1", NULL},
+    {"participation_ratio",
+     LAM_DOUBLE,
+     {"layer"},
+     "effective number of dimensions: (sum of eigenvalues)^2 / sum of their squares",
+     "1",
+     NULL},
+    {"components_99",
+     LAM_INT,
+     {"layer"},
+     "fewest components that hold 99% of the variance",
+     "1",
+     NULL},
+    {"undefined",
+     LAM_INT,
+     {"layer"},
+     "why measures are missing, as a sum: 1 tokens all alike (participation_ratio), 2 a class of "
+     "targets all alike (top_eigenvalue, training_t, held_out_t), 4 so without a fold's "
+     "(held_out_t)",
+     "1",
+     NULL},
+    {NULL},
+};
+
+enum { SEPARATION_VARIABLES = 4, ALIKE = 1, CLASS_ALIKE = 2, FOLD_ALIKE = 4 };
+
+static const spectrum_options *options_of(const lam_profile_run *run) {
+    return run->options;
+}
+
+static size_t site_count(const lam_profile_run *run) {
+    return options_of(run)->sites.count;
+}
+
+static lam_site site_of(const lam_profile_run *run, size_t index) {
+    return lam_row_site(options_of(run)->sites.item[index]);
+}
+
+static int64_t width_of(const lam_profile_run *run, size_t index) {
+    return lam_row_width(run, site_of(run, index));
+}
+
+static lam_code resolve(const lam_profile_run *run, lam_error *error) {
+    LAM_TRY(lam_row_sites_check(run, &options_of(run)->sites, error));
+    // The first token of a sequence is left out, and a covariance needs two.
+    if (run->input->length < 3)
+        return lam_fail(error, LAM_USAGE,
+                        "spectrum: sequences of %lld tokens are too short: choose a length of 3 or "
+                        "more",
+                        (long long)run->input->length);
+    if (!options_of(run)->separation) return LAM_OK;
+    return lam_word_classes_check(run, &options_of(run)->classes, error);
+}
+
+static lam_site_set sites(const lam_profile_run *run) {
+    lam_site_set set = 0;
+    for (size_t s = 0; s < site_count(run); s++)
+        set |= LAM_SITE_BIT(lam_row_hook(run, site_of(run, s)));
+    return set;
+}
+
+// --- the rows: of all tokens but the first of the sequences that the input asks for, labelled
+// below 0, and of the targets in the windows that follow those
+
+enum { NO_CLASS = -1 };
+
+// The sequences asked for; those after them are the targets' windows.
+static int64_t plain_count(const lam_profile_run *run) {
+    const lam_sequences *q = run->sequences;
+    int64_t n = 0;
+    while (n < q->count && q->label[n] == NO_CLASS) n++;
+    return n;
+}
+
+static int64_t row_count(const lam_profile_run *run) {
+    const int64_t plain = plain_count(run);
+    return run->sequences->start[plain] - plain;
+}
+
+static int64_t target_count(const lam_profile_run *run) {
+    return run->sequences->count - plain_count(run);
+}
+
+static lam_code join(const lam_sequences *plain, const lam_sequences *windows, lam_sequences *all,
+                     lam_arena *arena, lam_error *error) {
+    const int64_t tokens = plain->start[plain->count];
+    LAM_TRY(lam_sequences_create(all, plain->count + windows->count,
+                                 tokens + windows->start[windows->count], arena, error));
+    memcpy(all->token, plain->token, (size_t)tokens * sizeof *all->token);
+    memcpy(all->token + tokens, windows->token,
+           (size_t)windows->start[windows->count] * sizeof *all->token);
+    for (int64_t s = 0; s < plain->count; s++) all->label[s] = NO_CLASS;
+    memcpy(all->start, plain->start, (size_t)plain->count * sizeof *all->start);
+    for (int64_t s = 0; s < windows->count; s++) {
+        all->start[plain->count + s] = tokens + windows->start[s];
+        all->label[plain->count + s] = windows->label[s];
+    }
+    all->start[all->count] = tokens + windows->start[windows->count];
+    return LAM_OK;
+}
+
+static lam_code take(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
+                     lam_arena *arena, lam_error *error) {
+    const lam_input *input = run->input;
+    lam_sequences plain, windows = {.start = (int64_t[]){0}};
+    LAM_TRY(lam_sequences_take(&plain, &source->text, input->sequences, input->length,
+                               input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error));
+    if (options_of(run)->separation &&
+        lam_word_classes_take(run, &options_of(run)->classes, LEAST_TARGETS, source, &windows,
+                              arena, error) != LAM_OK) {
+        const lam_error why = *error;
+        return lam_fail(error, why.code, "%s, or spectrum.separation: no", why.text);
+    }
+    return join(&plain, &windows, sequences, arena, error);
+}
+
+static lam_code groups(const lam_profile_run *run, lam_profile_group *group, size_t room,
+                       size_t *count, lam_arena *arena, lam_error *error) {
+    *count = site_count(run);
+    if (*count > room) return lam_fail(error, LAM_INTERNAL, "spectrum: %zu sites", *count);
+    for (size_t s = 0; s < *count; s++) {
+        const char *name =
+            lam_arena_format(arena, error, "spectrum/%s", lam_site_name(site_of(run, s)));
+        if (!name) return LAM_MEMORY;
+        group[s] = (lam_profile_group){
+            .name = name,
+            .variables = variables + (options_of(run)->separation ? 0 : SEPARATION_VARIABLES),
+            .dimensions = {{"order", width_of(run, s)}},
+            .dimension_count = 1};
+    }
+    return LAM_OK;
+}
+
+// What a layer keeps.
+typedef struct spectrum_layer {
+    float *row[LAM_ROW_SITES];    // [row, unit] of each site
+    float *target[LAM_ROW_SITES]; // [target, unit]
+    float *module_row;            // [3 width] scratch
+    int32_t *fold;                // [target]
+} spectrum_layer;
+
+static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
+                      lam_error *error) {
+    (void)layer;
+    spectrum_layer *at;
+    LAM_ALLOC(at, arena, 1, error);
+    for (size_t s = 0; s < site_count(run); s++) {
+        LAM_ALLOC(at->row[s], arena, row_count(run) * width_of(run, s), error);
+        LAM_ALLOC(at->target[s], arena, target_count(run) * width_of(run, s), error);
+    }
+    LAM_ALLOC(at->module_row, arena, 3 * run->model->width, error);
+    LAM_ALLOC(at->fold, arena, target_count(run), error);
+    *state = at;
+    if (target_count(run) == 0) return LAM_OK;
+    return lam_folds_deal(run->sequences->label + plain_count(run), target_count(run),
+                          (int32_t)options_of(run)->classes.folds, run->seed, at->fold, arena,
+                          error);
+}
+
+static void see(const lam_profile_run *run, void *state, const lam_view *view) {
+    spectrum_layer *at = state;
+    const bool plain = run->sequences->label[view->sequence] == NO_CLASS;
+    for (size_t s = 0; s < site_count(run); s++) {
+        const int64_t width = width_of(run, s);
+        if (plain) // of one length all
+            lam_row_copy(run, site_of(run, s), view, 1, view->rows - 1,
+                         at->row[s] + view->sequence * (view->length - 1) * width, at->module_row);
+        else
+            lam_row_copy(run, site_of(run, s), view, options_of(run)->classes.before, 1,
+                         at->target[s] + (view->sequence - plain_count(run)) * width,
+                         at->module_row);
+    }
+}
+
+// --- the layer function
+
+static lam_code check_finite(const float *x, int64_t count, int64_t width, const char *of,
+                             lam_error *error) {
+    for (int64_t i = 0; i < count * width; i++)
+        if (!isfinite(x[i]))
+            return lam_fail(error, LAM_NUMERIC,
+                            "the activation of unit %lld at %s %lld is %f: the model's weights "
+                            "overflow on this text",
+                            (long long)(i % width), of, (long long)(i / width), (double)x[i]);
+    return LAM_OK;
+}
+
+static void fill_eigenvalues(int64_t width, int64_t layer, lam_group *group) {
+    const double *value = lam_group_row(group, "eigenvalue", layer);
+    double *total = lam_group_row(group, "total_variance", layer);
+    *total = 0;
+    for (int64_t i = 0; i < width; i++) *total += value[i];
+    *(int32_t *)lam_group_row(group, "components_99", layer) =
+        (int32_t)lam_spectrum_components(value, width, share);
+    if (*total > 0)
+        *(double *)lam_group_row(group, "participation_ratio", layer) =
+            lam_spectrum_participation(value, width);
+    else
+        *(int32_t *)lam_group_row(group, "undefined", layer) |= ALIKE;
+}
+
+static void fill_separation(const lam_separation *made, int64_t layer, lam_group *group) {
+    *(int32_t *)lam_group_row(group, "separation_components", layer) = (int32_t)made->components;
+    *(double *)lam_group_row(group, "top_eigenvalue", layer) = made->top_eigenvalue;
+    *(double *)lam_group_row(group, "training_t", layer) = made->training_t;
+    *(double *)lam_group_row(group, "held_out_t", layer) = made->held_out_t;
+    int32_t *undefined = lam_group_row(group, "undefined", layer);
+    if (made->flags & LAM_SEPARATION_FLAT) *undefined |= CLASS_ALIKE;
+    if (made->flags & LAM_SEPARATION_FOLD_FLAT) *undefined |= FOLD_ALIKE;
+}
+
+static lam_code measure_rows(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
+                             size_t s, lam_group *group, lam_arena *arena, lam_error *error) {
+    const lam_spectrum_rows rows = {row_count(run), width_of(run, s), at->row[s]};
+    LAM_TRY(check_finite(rows.x, rows.count, rows.width, "token", error));
+    LAM_TRY(lam_spectrum_eigenvalues(&lam_grid_alone, &rows,
+                                     lam_group_row(group, "eigenvalue", layer), arena, error));
+    fill_eigenvalues(rows.width, layer, group);
+    return LAM_OK;
+}
+
+static lam_code measure_targets(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
+                                size_t s, lam_group *group, lam_arena *arena, lam_error *error) {
+    const spectrum_options *o = options_of(run);
+    const lam_separation_rows rows = {{target_count(run), width_of(run, s), at->target[s]},
+                                      run->sequences->label + plain_count(run),
+                                      at->fold,
+                                      (int32_t)o->classes.folds};
+    const lam_separation_rule rule = {share, o->shrinkage};
+    lam_separation made;
+    LAM_TRY(check_finite(rows.rows.x, rows.rows.count, rows.rows.width, "target", error));
+    LAM_TRY(lam_spectrum_separate(&lam_grid_alone, &rows, &rule, &made, arena, error));
+    fill_separation(&made, layer, group);
+    return LAM_OK;
+}
+
+static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
+                       const lam_tick *tick, lam_arena *arena, lam_error *error) {
+    (void)arena; // each part's scratch memory is given back before the next
+    for (size_t s = 0; s < site_count(run); s++) {
+        const char *site = lam_site_name(site_of(run, s));
+        lam_arena scratch = {0};
+        lam_code code = measure_rows(run, layer, state, s, &group[s], &scratch, error);
+        lam_arena_destroy(&scratch);
+        if (code != LAM_OK) return lam_fail_within(error, "site %s", site);
+        if (!tick->add(tick->user, 1, site)) return lam_stop_fail(error);
+        if (!options_of(run)->separation) continue;
+        code = measure_targets(run, layer, state, s, &group[s], &scratch, error);
+        lam_arena_destroy(&scratch);
+        if (code != LAM_OK) return lam_fail_within(error, "site %s", site);
+        if (!tick->add(tick->user, 1, site)) return lam_stop_fail(error);
+    }
+    return LAM_OK;
+}
+
+static int64_t units(const lam_profile_run *run) {
+    return (int64_t)site_count(run) * (options_of(run)->separation ? 2 : 1);
+}
+
+static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
+    const spectrum_options *o = options_of(run);
+    int64_t count[2] = {0};
+    for (int64_t i = plain_count(run); i < run->sequences->count; i++)
+        count[run->sequences->label[i]]++;
+    for (size_t s = 0; s < site_count(run); s++) {
+        const struct {
+            const char *name;
+            double value;
+            bool integer;
+        } numbers[] = {
+            {"rows", (double)row_count(run), true},
+            {"targets_negative_class", (double)count[0], true},
+            {"targets_positive_class", (double)count[1], true},
+            {"folds", (double)o->classes.folds, true},
+            {"before", (double)o->classes.before, true},
+            {"after", (double)o->classes.after, true},
+            {"shrinkage", o->shrinkage, false},
+            {"seed", (double)run->seed, true},
+        };
+        int32_t *order = lam_group_row(&group[s], "order", 0);
+        for (int64_t i = 0; i < width_of(run, s); i++) order[i] = (int32_t)i;
+        LAM_TRY(lam_group_text(&group[s], "site", lam_site_name(site_of(run, s)), error));
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            if (o->separation || i == 0)
+                LAM_TRY(lam_group_number(&group[s], numbers[i].name, numbers[i].value,
+                                         numbers[i].integer, error));
+    }
+    return LAM_OK;
+}
+
+const lam_profile lam_profile_spectrum = {
+    .name = "spectrum",
+    .summary = "how many dimensions activations fill, and where two classes of words vary apart",
+    .options = options,
+    .options_size = sizeof(spectrum_options),
+    .resolve = resolve,
+    .sites = sites,
+    .take = take,
+    .groups = groups,
+    .begin = begin,
+    .see = see,
+    .finish = finish,
+    .units = units,
+    .unit = "spectra",
+    .describe = describe,
+};
