@@ -7,7 +7,7 @@ set -euo pipefail
 
 packages=(gcc libc6-dev make cmake pkgconf openmpi-bin libopenmpi-dev libdnnl-dev libnetcdf-dev
           libcurl4-openssl-dev libxml2-dev libjansson-dev libyaml-dev libutf8proc-dev libssl-dev
-          libbz2-dev libopenblas-dev gnuplot-nox)
+          libbz2-dev libopenblas-dev libscalapack-openmpi-dev gnuplot-nox)
 tests=(libcmocka-dev clang-format-14 netcdf-bin python3 python3-pil openssl)
 case ${1:-build} in
 build) ;;

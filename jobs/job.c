@@ -25,6 +25,10 @@ const lam_option lam_global_options[] = {
      "threads of each rank; auto: the processors that it is bound to"},
     {"watchdog", LAM_OPTION_DURATION, offsetof(lam_job_globals, watchdog), "5m", 0, 0, NULL,
      "after what silence of a rank, whose host or network is down, the run ends; never: it waits"},
+    {"distribute", LAM_OPTION_INTEGER, offsetof(lam_job_globals, distribute), "8192", 2,
+     LAM_GRID_ALONE_MOST, NULL,
+     "rows from which on a matrix of rsa, tuning or spectrum is shared by all ranks (ScaLAPACK): "
+     "those results hold to 1e-8 and not to the last bit"},
     {0},
 };
 

@@ -20,6 +20,7 @@ typedef struct lam_job_globals {
     const char *output;
     int64_t threads; // a rank; LAM_AUTO_INTEGER: as bound
     double watchdog; // seconds of silence; 0: never
+    int64_t distribute;
     lam_input input; // for the sections that have none of their own
 } lam_job_globals;
 

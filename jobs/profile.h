@@ -9,6 +9,7 @@
 #include "src/chunks.h"
 #include "src/error.h"
 #include "src/forward.h"
+#include "src/grid.h"
 #include "src/hooks.h"
 #include "src/model.h"
 #include "src/option.h"
@@ -32,6 +33,7 @@ typedef struct lam_profile_run {
     const lam_chunks *chunks;
     const char *model_path; // the checkpoint's folder
     const char *name;       // of the run among those of a sweep; "" where it is alone
+    int64_t distribute;     // the order from which on matrices are all ranks' together
 } lam_profile_run;
 
 // What sequences are taken from: a text's tokens, and the tokenizer that made them.
@@ -132,6 +134,15 @@ typedef struct lam_profile {
                        const lam_tick *tick, lam_arena *arena, lam_error *error);
     int64_t (*units)(const lam_profile_run *run);
     const char *unit; // "rows"
+
+    // What finish leaves to all ranks together, because matrices of it are of order run->distribute
+    // or more; both NULL where it never leaves anything, outgrows false where it does not in this
+    // run. After all ranks' finish, for every layer that is not kept, on all ranks: state is NULL
+    // and groups have no row of the layer but on the one that has it. Every step ends in the grid's
+    // agreement, so that all return the same code.
+    bool (*outgrows)(const lam_profile_run *run);
+    lam_code (*finish_together)(const lam_profile_run *run, int64_t layer, void *state,
+                                lam_group *groups, const lam_grid *grid, lam_error *error);
 
     // What it asks of the model after finish; NULL where it never asks, false where it does not in
     // this run. The layers' states and arenas live until then.

@@ -7,6 +7,7 @@
 #include "jobs/intervene.h"
 #include "jobs/provenance.h"
 #include "jobs/texts.h"
+#include "jobs/together.h"
 #include "mpi/collect.h"
 #include "mpi/pipeline.h"
 #include "src/log.h"
@@ -31,7 +32,7 @@ typedef struct lam_part {
     size_t group_count, written_count; // the written ones come first
     bool buffers;
     int64_t rounds; // times that it sees its sequences
-    bool intervenes;
+    bool intervenes, outgrows;
     lam_intervention asked; // where it does
 } lam_part;
 
@@ -92,7 +93,8 @@ static lam_code resolve(lam_run_state *r) {
                                       .seed = (uint64_t)job->globals.seed,
                                       .model = r->config,
                                       .model_path = r->request->model,
-                                      .name = r->request->name ? r->request->name : ""};
+                                      .name = r->request->name ? r->request->name : "",
+                                      .distribute = job->globals.distribute};
         // A copy: a sweep resolves the same section for several models.
         LAM_ALLOC(part->run.input, &r->arena, 1, r->error);
         *part->run.input = section->input;
@@ -323,6 +325,7 @@ static lam_code make_groups(lam_run_state *r, lam_part *part) {
 // What a profile asks of the model afterwards needs all its layers anew.
 static lam_code begin_part(lam_run_state *r, lam_part *part) {
     const char *name = part->run.profile->name;
+    part->outgrows = part->run.profile->outgrows && part->run.profile->outgrows(&part->run);
     LAM_TRY(make_groups(r, part));
     LAM_ALLOC(part->state, &r->arena, r->layer_count, r->error);
     LAM_ALLOC(part->layer_arena, &r->arena, r->layer_count, r->error);
@@ -497,11 +500,40 @@ static lam_code finish_layers(lam_run_state *r, lam_part *part) {
                                       &part->layer_arena[l], r->error) != LAM_OK)
             return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
                                    (long long)at.layer);
-        if (part->intervenes) continue;
+        if (part->intervenes || part->outgrows) continue;
         lam_arena_destroy(&part->layer_arena[l]);
         keep(r, part, at.layer);
     }
     return LAM_OK;
+}
+
+typedef struct lam_shared_part {
+    lam_run_state *run;
+    lam_part *part;
+} lam_shared_part;
+
+static void end_shared_layer(void *user, int64_t layer) {
+    const lam_shared_part *shared = user;
+    if (shared->part->intervenes) return;
+    lam_arena_destroy(&shared->part->layer_arena[layer - shared->run->first_layer]);
+    keep(shared->run, shared->part, layer);
+    lam_progress_add(shared->run->progress, 1, "layer %lld", (long long)layer);
+}
+
+// Collective: what the layer functions left to all ranks.
+static lam_code work_together(lam_run_state *r, lam_part *part) {
+    if (!part->outgrows) return LAM_OK;
+    lam_shared_part shared = {r, part};
+    lam_together_request request = {.comm = r->comm,
+                                    .layout = r->layout,
+                                    .run = &part->run,
+                                    .state = part->state,
+                                    .kept = part->kept,
+                                    .groups = part->mine,
+                                    .done = end_shared_layer,
+                                    .user = &shared};
+    lam_progress_begin(r->progress, "shared matrices", "layers", r->config->layers, 1);
+    return end_stage(r, "shared_matrices", lam_together(&request, r->error));
 }
 
 static void tick_changed(void *user, int64_t steps, int64_t layer) {
@@ -534,6 +566,7 @@ static lam_code analyse(lam_run_state *r, lam_part *part) {
                        profile->units(&part->run) * r->config->layers, 1);
     lam_code code = finish_layers(r, part);
     LAM_TRY(end_stage(r, profile->name, code));
+    LAM_TRY(work_together(r, part));
     LAM_TRY(intervene(r, part));
     for (size_t g = 0; g < part->group_count; g++)
         LAM_TRY(lam_collect_group(r->comm, &r->layout, &part->mine[g], &part->whole[g], r->error));

@@ -2,6 +2,7 @@
 // two classes of words vary most differently.
 #include "src/spectrum.h"
 #include "jobs/row_sites.h"
+#include "jobs/together.h"
 #include "jobs/word_classes.h"
 #include "src/folds.h"
 #include "src/stop.h"
@@ -209,7 +210,6 @@ typedef struct spectrum_layer {
     float *row[LAM_ROW_SITES];    // [row, unit] of each site
     float *target[LAM_ROW_SITES]; // [target, unit]
     float *module_row;            // [3 width] scratch
-    int32_t *fold;                // [target]
 } spectrum_layer;
 
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
@@ -222,12 +222,8 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
         LAM_ALLOC(at->target[s], arena, target_count(run) * width_of(run, s), error);
     }
     LAM_ALLOC(at->module_row, arena, 3 * run->model->width, error);
-    LAM_ALLOC(at->fold, arena, target_count(run), error);
     *state = at;
-    if (target_count(run) == 0) return LAM_OK;
-    return lam_folds_deal(run->sequences->label + plain_count(run), target_count(run),
-                          (int32_t)options_of(run)->classes.folds, run->seed, at->fold, arena,
-                          error);
+    return LAM_OK;
 }
 
 static void see(const lam_profile_run *run, void *state, const lam_view *view) {
@@ -282,52 +278,120 @@ static void fill_separation(const lam_separation *made, int64_t layer, lam_group
     if (made->flags & LAM_SEPARATION_FOLD_FLAT) *undefined |= FOLD_ALIKE;
 }
 
+// What of a site is too large for one rank.
+static bool rows_outgrow(const lam_profile_run *run, size_t s) {
+    return lam_spectrum_order(row_count(run), width_of(run, s)) >= run->distribute;
+}
+
+static bool targets_outgrow(const lam_profile_run *run, size_t s) {
+    return lam_spectrum_order(target_count(run), width_of(run, s)) >= run->distribute;
+}
+
+// at is NULL on ranks that have not the layer.
 static lam_code measure_rows(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
-                             size_t s, lam_group *group, lam_arena *arena, lam_error *error) {
-    const lam_spectrum_rows rows = {row_count(run), width_of(run, s), at->row[s]};
-    LAM_TRY(check_finite(rows.x, rows.count, rows.width, "token", error));
-    LAM_TRY(lam_spectrum_eigenvalues(&lam_grid_alone, &rows,
-                                     lam_group_row(group, "eigenvalue", layer), arena, error));
+                             size_t s, const lam_grid *grid, lam_group *group, lam_arena *arena,
+                             lam_error *error) {
+    const lam_spectrum_rows rows = {row_count(run), width_of(run, s), at ? at->row[s] : NULL};
+    double *values = lam_arena_alloc(arena, (size_t)rows.width, sizeof *values, error);
+    LAM_TRY(grid->agree(grid, values ? LAM_OK : LAM_MEMORY, error));
+    LAM_TRY(lam_spectrum_eigenvalues(grid, &rows, values, arena, error));
+    if (!at) return LAM_OK;
+    memcpy(lam_group_row(group, "eigenvalue", layer), values, (size_t)rows.width * sizeof *values);
     fill_eigenvalues(rows.width, layer, group);
     return LAM_OK;
 }
 
 static lam_code measure_targets(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
-                                size_t s, lam_group *group, lam_arena *arena, lam_error *error) {
+                                size_t s, const lam_grid *grid, lam_group *group, lam_arena *arena,
+                                lam_error *error) {
     const spectrum_options *o = options_of(run);
-    const lam_separation_rows rows = {{target_count(run), width_of(run, s), at->target[s]},
-                                      run->sequences->label + plain_count(run),
-                                      at->fold,
-                                      (int32_t)o->classes.folds};
+    const int64_t count = target_count(run);
+    const int32_t *label = run->sequences->label + plain_count(run),
+                  folds = (int32_t)o->classes.folds;
     const lam_separation_rule rule = {share, o->shrinkage};
+    int32_t *fold = lam_arena_alloc(arena, (size_t)count, sizeof *fold, error);
+    lam_code code = LAM_MEMORY;
+    if (fold) code = lam_folds_deal(label, count, folds, run->seed, fold, arena, error);
+    LAM_TRY(grid->agree(grid, code, error));
+    const lam_separation_rows rows = {
+        {count, width_of(run, s), at ? at->target[s] : NULL}, label, fold, folds};
     lam_separation made;
-    LAM_TRY(check_finite(rows.rows.x, rows.rows.count, rows.rows.width, "target", error));
-    LAM_TRY(lam_spectrum_separate(&lam_grid_alone, &rows, &rule, &made, arena, error));
-    fill_separation(&made, layer, group);
+    LAM_TRY(lam_spectrum_separate(grid, &rows, &rule, &made, arena, error));
+    if (at) fill_separation(&made, layer, group);
     return LAM_OK;
+}
+
+enum { ROWS, TARGETS, PARTS };
+
+// One of a site's parts.
+static lam_code measure(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
+                        size_t s, int part, const lam_grid *grid, lam_group *group,
+                        lam_error *error) {
+    lam_arena scratch = {0};
+    const lam_code code = (part == ROWS ? measure_rows : measure_targets)(run, layer, at, s, grid,
+                                                                          group, &scratch, error);
+    lam_arena_destroy(&scratch);
+    if (code == LAM_OK) return LAM_OK;
+    return lam_fail_within(error, "site %s", lam_site_name(site_of(run, s)));
+}
+
+static int part_count(const lam_profile_run *run) {
+    return options_of(run)->separation ? PARTS : 1;
+}
+
+static bool part_outgrows(const lam_profile_run *run, size_t s, int part) {
+    return part == ROWS ? rows_outgrow(run, s) : targets_outgrow(run, s);
+}
+
+static lam_code check_site(const lam_profile_run *run, const spectrum_layer *at, size_t s,
+                           lam_error *error) {
+    lam_code code = check_finite(at->row[s], row_count(run), width_of(run, s), "token", error);
+    if (code == LAM_OK)
+        code = check_finite(at->target[s], target_count(run), width_of(run, s), "target", error);
+    if (code == LAM_OK) return LAM_OK;
+    return lam_fail_within(error, "site %s", lam_site_name(site_of(run, s)));
 }
 
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                        const lam_tick *tick, lam_arena *arena, lam_error *error) {
     (void)arena; // each part's scratch memory is given back before the next
     for (size_t s = 0; s < site_count(run); s++) {
-        const char *site = lam_site_name(site_of(run, s));
-        lam_arena scratch = {0};
-        lam_code code = measure_rows(run, layer, state, s, &group[s], &scratch, error);
-        lam_arena_destroy(&scratch);
-        if (code != LAM_OK) return lam_fail_within(error, "site %s", site);
-        if (!tick->add(tick->user, 1, site)) return lam_stop_fail(error);
-        if (!options_of(run)->separation) continue;
-        code = measure_targets(run, layer, state, s, &group[s], &scratch, error);
-        lam_arena_destroy(&scratch);
-        if (code != LAM_OK) return lam_fail_within(error, "site %s", site);
-        if (!tick->add(tick->user, 1, site)) return lam_stop_fail(error);
+        LAM_TRY(check_site(run, state, s, error));
+        for (int part = 0; part < part_count(run); part++) {
+            if (!part_outgrows(run, s, part))
+                LAM_TRY(measure(run, layer, state, s, part, &lam_grid_alone, &group[s], error));
+            if (!tick->add(tick->user, 1, lam_site_name(site_of(run, s))))
+                return lam_stop_fail(error);
+        }
     }
     return LAM_OK;
 }
 
+static bool outgrows(const lam_profile_run *run) {
+    bool any = false;
+    for (size_t s = 0; s < site_count(run); s++)
+        for (int part = 0; part < part_count(run); part++) any = any || part_outgrows(run, s, part);
+    return any;
+}
+
+static lam_code finish_together(const lam_profile_run *run, int64_t layer, void *state,
+                                lam_group *group, const lam_grid *grid, lam_error *error) {
+    for (size_t s = 0; s < site_count(run); s++)
+        for (int part = 0; part < part_count(run); part++)
+            if (part_outgrows(run, s, part))
+                LAM_TRY(measure(run, layer, state, s, part, grid, &group[s], error));
+    return LAM_OK;
+}
+
 static int64_t units(const lam_profile_run *run) {
-    return (int64_t)site_count(run) * (options_of(run)->separation ? 2 : 1);
+    return (int64_t)site_count(run) * part_count(run);
+}
+
+// What of a site all ranks worked out together.
+static const char *distributed(const lam_profile_run *run, size_t s) {
+    const bool targets = options_of(run)->separation && targets_outgrow(run, s);
+    if (rows_outgrow(run, s)) return targets ? "all" : "eigenvalue and what is made of it";
+    return targets ? "separation_components, top_eigenvalue, training_t, held_out_t" : "";
 }
 
 static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
@@ -357,6 +421,7 @@ static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error
             if (o->separation || i == 0)
                 LAM_TRY(lam_group_number(&group[s], numbers[i].name, numbers[i].value,
                                          numbers[i].integer, error));
+        LAM_TRY(lam_together_describe(&group[s], distributed(run, s), error));
     }
     return LAM_OK;
 }
@@ -373,6 +438,8 @@ const lam_profile lam_profile_spectrum = {
     .begin = begin,
     .see = see,
     .finish = finish,
+    .outgrows = outgrows,
+    .finish_together = finish_together,
     .units = units,
     .unit = "spectra",
     .describe = describe,

@@ -4,6 +4,7 @@
 #include "src/blas.h"
 #include "src/log.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,9 +80,18 @@ static lam_code run(int argc, const char *const *argv, bool *speaks, lam_error *
     return lam_fail(error, LAM_USAGE, "there is no command '%s' (see 'laminar --help')", name);
 }
 
+// The same process from its beginning, with the environment as it is now; where that cannot be, it
+// goes on as it is.
+static void start_again(char **argv) {
+    char path[PATH_MAX]; // by its name, as the process is called by it
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    if (length <= 0 || length == (ssize_t)sizeof path) return;
+    path[length] = '\0';
+    execv(path, argv);
+}
+
 int main(int argc, char **argv) {
-    // Before anything else is done: the same process from its beginning, with another environment.
-    if (lam_blas_settle()) execv("/proc/self/exe", argv);
+    if (lam_blas_settle()) start_again(argv);
     // A file beyond a limit is an error like any other.
     signal(SIGXFSZ, SIG_IGN);
     lam_error error = {0};

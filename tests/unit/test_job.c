@@ -182,7 +182,7 @@ static void test_unknown_names(void **state) {
                "job.yaml:2: unknown profile 'spectra' (known: alpha, beta, gamma)");
     refuse_job(w, "model: m\nquux: 1\n",
                "job.yaml:2: unknown key 'quux' (known: model, mode, seed, output, threads, "
-               "watchdog, text, "
+               "watchdog, distribute, text, "
                "html, sequences, length, select, limit, sample, end_of_text, documents, alpha, "
                "beta, gamma)");
     refuse_job(w, "model: m\nepochs: 1\nalpha:\n",
@@ -197,6 +197,7 @@ static void test_unknown_names(void **state) {
                "gamma)");
     refuse_job(w, "'': m\nalpha:\n",
                "job.yaml:1: unknown key '' (known: model, mode, seed, output, threads, watchdog, "
+               "distribute, "
                "text, html, "
                "sequences, length, select, limit, sample, end_of_text, documents, alpha, "
                "beta, gamma)");
@@ -297,10 +298,10 @@ static void test_wrong_sets(void **state) {
         {"epochs=1", "--set: unknown key 'epochs': it is a key of the section 'alpha'"},
         {"alpha={}",
          "--set: unknown key 'alpha': it is a section, whose keys are written alpha.key"},
-        {"=1",
-         "--set: unknown key '' (known: model, mode, seed, output, threads, watchdog, text, html, "
-         "sequences, length, select, limit, sample, end_of_text, documents, alpha, "
-         "beta, gamma)"},
+        {"=1", "--set: unknown key '' (known: model, mode, seed, output, threads, watchdog, "
+               "distribute, text, html, "
+               "sequences, length, select, limit, sample, end_of_text, documents, alpha, "
+               "beta, gamma)"},
         {"text=", "--set: 'text' is empty, where a path is wanted"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -327,6 +328,7 @@ static void test_the_text_of_a_job(void **state) {
                               "output: led.nc\n"
                               "threads: 3\n"
                               "watchdog: 5m\n"
+                              "distribute: 8192\n"
                               "text: [pages/LED.html]\n"
                               "html: clip\n"
                               "sequences: 4\n"

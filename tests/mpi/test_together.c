@@ -1,0 +1,94 @@
+// ranks: 1 2 3
+// seconds: 120
+// Profiles whose matrices outgrow a rank: with the size at which that is so lowered, all ranks
+// together come to what one finds alone.
+#include "jobs/together.h"
+#include "tests/mpi/passage_fixture.h"
+
+static const char story[] = LAM_TEST_DEMO "/../story.txt";
+
+static const char *text_attribute(const loaded *from, const char *name) {
+    for (size_t i = 0; i < from->group.attribute_count; i++)
+        if (strcmp(from->group.attributes[i].name, name) == 0) {
+            const lam_attribute *a = &from->group.attributes[i];
+            return a->text ? a->text : a->number == LAM_TOGETHER_TOLERANCE ? "number" : "another";
+        }
+    return "";
+}
+
+// Every value of the group within the tolerance that the file states, of the variable's largest.
+static void compare_values(const loaded *got, const loaded *want) {
+    assert_int_equal(got->group.variable_count, want->group.variable_count);
+    for (size_t v = 0; v < want->group.variable_count; v++) {
+        const lam_variable *variable = &want->group.variables[v];
+        const int64_t count = lam_group_value_count(&want->group, v);
+        if (variable->type != LAM_DOUBLE) {
+            if (variable->type != LAM_STRING)
+                assert_memory_equal(got->group.data[v], want->group.data[v],
+                                    (size_t)count * lam_type_size(variable->type));
+            continue;
+        }
+        const double *a = got->group.data[v], *b = want->group.data[v];
+        double most = 0;
+        for (int64_t i = 0; i < count; i++) most = fmax(most, isnan(b[i]) ? 0 : fabs(b[i]));
+        for (int64_t i = 0; i < count; i++)
+            if (isnan(a[i]) != isnan(b[i]) || fabs(a[i] - b[i]) > LAM_TOGETHER_TOLERANCE * most)
+                fail_msg("%s/%s, value %d: %.17g, not %.17g", want->group.name, variable->name,
+                         (int)i, a[i], b[i]);
+    }
+}
+
+// keys: of the job and its sections; size: where matrices begin to be shared. Group by group, what
+// the attribute has to say.
+static void check_together(const char *keys, int size, const char *const groups[][2]) {
+    char *folder = result_folder(), alone[4096], together[4096], all[512];
+    lam_error error;
+    snprintf(alone, sizeof alone, "%s/alone.nc", folder);
+    snprintf(together, sizeof together, "%s/together.nc", folder);
+    if (run_demo(&comm, story, keys, alone, &error)) fail_msg("%s", error.text);
+    snprintf(all, sizeof all, "distribute: %d, %s", size, keys);
+    if (run_demo(&comm, story, all, together, &error)) fail_msg("%s", error.text);
+    for (int g = 0; groups[g][0]; g++) {
+        loaded got, want;
+        load_group(together, groups[g][0], &got);
+        load_group(alone, groups[g][0], &want);
+        compare_values(&got, &want);
+        assert_string_equal(text_attribute(&want, "distributed"), "");
+        assert_string_equal(text_attribute(&want, "distributed_tolerance"), "");
+        assert_string_equal(text_attribute(&got, "distributed"), groups[g][1]);
+        assert_string_equal(text_attribute(&got, "distributed_tolerance"),
+                            *groups[g][1] ? "number" : "");
+        unload(&got), unload(&want);
+    }
+    drop_folder(folder);
+}
+
+// 124 rows of 128 and of 512 units; 245 targets.
+static void test_spectrum(void **state) {
+    (void)state;
+    const char keys[] = "sequences: 4, length: 32, "
+                        "spectrum: {sites: [resid_post, mlp_fc], before: 4, after: 1, folds: 2}";
+    static const char *const all[][2] = {
+        {"spectrum/resid_post", "all"}, {"spectrum/mlp_fc", "all"}, {NULL, NULL}};
+    static const char *const some[][2] = {
+        {"spectrum/resid_post", "separation_components, top_eigenvalue, training_t, held_out_t"},
+        {"spectrum/mlp_fc", "separation_components, top_eigenvalue, training_t, held_out_t"},
+        {NULL, NULL}};
+    static const char *const one[][2] = {
+        {"spectrum/resid_post", ""},
+        {"spectrum/mlp_fc", "separation_components, top_eigenvalue, training_t, held_out_t"},
+        {NULL, NULL}};
+    check_together(keys, 100, all);
+    check_together(keys, 125, some);
+    check_together(keys, 200, one);
+}
+
+int main(int argc, char **argv) {
+    lam_error error;
+    if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
+    lam_log_open(LAM_QUIET, false);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spectrum)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    lam_comm_destroy(&comm);
+    return failed;
+}
