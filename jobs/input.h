@@ -28,10 +28,10 @@ typedef enum lam_job_documents {
 } lam_job_documents;
 
 typedef struct lam_input {
-    lam_strings text; // of a run one, or none; in a job a list sweeps them
-    int html, select; // lam_job_html, lam_job_select
-    int64_t sequences;
-    int64_t length; // tokens; LAM_AUTO_INTEGER: the smaller of 1024 and the model's positions
+    lam_strings text;  // of a run one, or none; in a job a list sweeps them
+    int html, select;  // lam_job_html, lam_job_select
+    int64_t sequences; // 0: all
+    int64_t length;    // tokens; LAM_AUTO_INTEGER: the smaller of 1024 and the model's positions
     // Of a dump: the first so many articles, or so many drawn; 0 and 0: all.
     int64_t limit, sample;
     bool end_of_text; // <|endoftext|> between documents

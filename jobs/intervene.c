@@ -10,6 +10,7 @@ typedef struct lam_interventions {
     const lam_intervene_request *request;
     lam_model model;         // this rank's part
     lam_sequences sequences; // the run's first
+    uint32_t *token;         // theirs
     int64_t first_layer, layer_count, passes;
     int rank, last;
     int *entry;     // [pass]
@@ -105,7 +106,11 @@ static lam_code prepare(lam_interventions *t, lam_error *error) {
     for (int64_t pass = 1; pass < t->passes; pass++)
         t->entry[pass] = lam_layout_owner(&q->layout, layer_of(t, pass));
     int64_t tokens = t->sequences.start[t->sequences.count];
-    if (t->rank != 0) LAM_ALLOC(t->sequences.token, &t->arena, tokens, error);
+    LAM_ALLOC(t->token, &t->arena, tokens, error);
+    for (int64_t s = 0; t->rank == 0 && s < t->sequences.count; s++)
+        memcpy(t->token + t->sequences.start[s], lam_sequences_tokens(&t->sequences, s),
+               (size_t)(t->sequences.start[s + 1] - t->sequences.start[s]) * sizeof *t->token);
+    t->sequences.token = t->token, t->sequences.place = NULL;
     if (t->rank > t->last) return LAM_OK;
     LAM_ALLOC(t->clean, &t->arena, tokens * config->width, error);
     if (t->rank == t->last)
@@ -122,8 +127,7 @@ static lam_code prepare(lam_interventions *t, lam_error *error) {
 static lam_code stream(lam_interventions *t, lam_error *error) {
     const lam_intervene_request *q = t->request;
     const size_t tokens = (size_t)t->sequences.start[t->sequences.count];
-    LAM_TRY(lam_comm_broadcast(q->comm, t->sequences.token, tokens * sizeof *t->sequences.token, 0,
-                               error));
+    LAM_TRY(lam_comm_broadcast(q->comm, t->token, tokens * sizeof *t->token, 0, error));
     lam_passes passes = {.count = t->passes, .entry = t->entry, .work = work};
     lam_pipeline pipeline = {.comm = q->comm,
                              .layout = q->layout,

@@ -39,8 +39,9 @@ const lam_option lam_input_options[] = {
     {"html", LAM_OPTION_CHOICE, offsetof(lam_input, html), "auto", 0, 0, html_choices,
      "what is taken of a page: the published cut with its tags, or the readable article; auto: "
      "clip in published mode, article in standard mode"},
-    {"sequences", LAM_OPTION_INTEGER, offsetof(lam_input, sequences), "10", 1, 0x1p31, NULL,
-     "sequences taken from the text; attention and heads take a text shorter than one as a whole, "
+    {"sequences", LAM_OPTION_INTEGER, offsetof(lam_input, sequences), "10", 0, 0x1p31, NULL,
+     "sequences taken from the text; 0: all that it has; attention and heads take a text shorter "
+     "than one as a whole, "
      "and in published mode one sequence"},
     {"length", LAM_OPTION_INTEGER, offsetof(lam_input, length), "auto", 1, 0x1p31, NULL,
      "tokens of a sequence; auto: 1024, or the model's positions where they are fewer"},

@@ -172,5 +172,5 @@ lam_code lam_provenance_input(lam_group *group, const lam_input *input, const la
                            input->select == LAM_JOB_SELECT_FIRST ? "first" : "random", error));
     if (input->documents == LAM_JOB_DOCUMENTS_WITHIN)
         LAM_TRY(lam_group_number(group, "documents", (double)text->documents, true, error));
-    return lam_group_number(group, "text_tokens", (double)text->count, true, error);
+    return lam_group_number(group, "text_tokens", (double)text->ids.count, true, error);
 }

@@ -182,10 +182,15 @@ lam_code lam_rsa_take(const lam_profile_run *run, const lam_source *source,
     LAM_ALLOC(tokens, arena, words, error);
     lam_code code = begin_prompts(run, source, &prompts, arena, error);
     if (code == LAM_OK) code = add_prompts(run, &prompts, start, tokens, arena, error);
-    if (code == LAM_OK) code = lam_sequences_create(sequences, words, start[words], arena, error);
+    uint32_t *token = NULL;
     if (code == LAM_OK) {
+        token = lam_arena_alloc(arena, (size_t)start[words], sizeof *token, error);
+        code = token ? lam_sequences_create(sequences, words, token, arena, error) : LAM_MEMORY;
+    }
+    if (code == LAM_OK) {
+        memcpy(token, prompts.ids.id, (size_t)start[words] * sizeof *token);
         memcpy(sequences->start, start, (size_t)(words + 1) * sizeof *start);
-        memcpy(sequences->token, prompts.ids.id, (size_t)start[words] * sizeof *sequences->token);
+        memcpy(sequences->place, start, (size_t)words * sizeof *start);
         memcpy(sequences->label, tokens, (size_t)words * sizeof *tokens);
     }
     lam_ids_destroy(&prompts.ids);

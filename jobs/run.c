@@ -163,7 +163,7 @@ static lam_code share_sequences(lam_run_state *r) {
         int64_t count = q->count;
         LAM_TRY(lam_comm_broadcast(comm, &count, sizeof count, 0, r->error));
         lam_code code = LAM_OK;
-        if (comm->rank != 0) code = lam_sequences_create(q, count, 0, &r->arena, r->error);
+        if (comm->rank != 0) code = lam_sequences_create(q, count, NULL, &r->arena, r->error);
         LAM_TRY(lam_comm_agree(comm, code, r->error));
         LAM_TRY(lam_comm_broadcast(comm, q->start, (size_t)(count + 1) * sizeof *q->start, 0,
                                    r->error));

@@ -182,7 +182,7 @@ static int site_index(lam_site site) {
 static lam_code check_buffer(const lam_profile_run *run, const sae_options *o, lam_error *error) {
     const lam_input *input = run->input;
     int64_t together = lam_batch_sequences(input->length);
-    if (together > input->sequences) together = input->sequences;
+    if (input->sequences && together > input->sequences) together = input->sequences;
     const int64_t rows = together * (input->length - sae_dropped(run));
     if (!o->buffer || (o->buffer >= rows && o->buffer >= o->batch)) return LAM_OK;
     if (o->buffer < o->batch)
@@ -211,7 +211,7 @@ static lam_code resolve(const lam_profile_run *run, lam_error *error) {
         return lam_fail(error, LAM_USAGE,
                         "sae: sequences of 1 token leave no rows without their first: "
                         "choose a larger length");
-    LAM_TRY(sae_splice_check(run, o->splice, error));
+    LAM_TRY(sae_splice_check(run, o->splice, run->input->sequences, error));
     if (o->epochs == LAM_AUTO_INTEGER) o->epochs = o->buffer ? 1 : 75;
     if (o->site == 0) o->site = site_index(sae_published(run) ? LAM_SITE_MLP_FC : LAM_SITE_MLP_OUT);
     if (o->latents == LAM_AUTO_INTEGER)
@@ -236,8 +236,9 @@ static lam_site_set sites(const lam_profile_run *run) {
 static lam_code take(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
                      lam_arena *arena, lam_error *error) {
     const lam_input *input = run->input;
-    return lam_sequences_take(sequences, &source->text, input->sequences, input->length,
-                              input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error);
+    LAM_TRY(lam_sequences_take(sequences, &source->text, input->sequences, input->length,
+                               input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error));
+    return sae_splice_check(run, sae_options_of(run)->splice, sequences->count, error);
 }
 
 static lam_code add_buffer_variables(lam_profile_group *group, lam_arena *arena, lam_error *error) {

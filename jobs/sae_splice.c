@@ -5,11 +5,12 @@
 
 enum { SPLICED, ZERO, CHANGES };
 
-lam_code sae_splice_check(const lam_profile_run *run, int64_t splice, lam_error *error) {
-    if (splice > run->input->sequences)
+lam_code sae_splice_check(const lam_profile_run *run, int64_t splice, int64_t sequences,
+                          lam_error *error) {
+    if (sequences && splice > sequences)
         return lam_fail(error, LAM_USAGE,
                         "sae.splice is %lld, but there are %lld sequences: choose that or fewer",
-                        (long long)splice, (long long)run->input->sequences);
+                        (long long)splice, (long long)sequences);
     if (splice && run->input->length < 2)
         return lam_fail(error, LAM_USAGE,
                         "sae.splice: in sequences of 1 token there is no next one to predict: "

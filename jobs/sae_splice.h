@@ -50,8 +50,9 @@ enum { SAE_SPLICE_COUNT = 5 };
             "defined ablation_without_effect not_finite"                                           \
     }
 
-// Checks sae.splice against the sequences. LAM_USAGE.
-LAM_CHECKED lam_code sae_splice_check(const lam_profile_run *run, int64_t splice, lam_error *error);
+// Checks sae.splice against the number of sequences, 0 where it is not known yet. LAM_USAGE.
+LAM_CHECKED lam_code sae_splice_check(const lam_profile_run *run, int64_t splice, int64_t sequences,
+                                      lam_error *error);
 
 // The intervention; a layer's state begins with its sae_rows.
 lam_intervention sae_splice_asked(lam_site site, int64_t splice);

@@ -42,14 +42,13 @@ static lam_html_mode html_mode(int html) {
 
 // What a text's tokens are collected in.
 typedef struct collected {
-    lam_ids ids;
     lam_text_tokens *item;
     int64_t room; // of item->document
     lam_arena *arena;
 } collected;
 
 static lam_code put(void *user, const uint32_t *id, size_t count, lam_error *error) {
-    lam_ids *ids = &((collected *)user)->ids;
+    lam_ids *ids = &((collected *)user)->item->ids;
     LAM_TRY(lam_ids_reserve(ids, count, error));
     if (count) memcpy(ids->id + ids->count, id, count * sizeof *id);
     ids->count += count;
@@ -67,7 +66,7 @@ static lam_code end_document(void *user, lam_error *error) {
             memcpy(larger, item->document, (size_t)(item->documents + 1) * sizeof *larger);
         item->document = larger;
     }
-    item->document[++item->documents] = (int64_t)c->ids.count;
+    item->document[++item->documents] = (int64_t)item->ids.count;
     return LAM_OK;
 }
 
@@ -88,14 +87,7 @@ static lam_code tokenize(lam_texts *texts, const char *model, const lam_input *i
         item->html_mode = about.html_mode;
         item->source = about.source;
         memcpy(item->text_sha256, about.sha256, sizeof item->text_sha256);
-        item->count = (int64_t)c.ids.count;
-        item->token = lam_arena_alloc(&texts->arena, c.ids.count, sizeof *item->token, error);
-        if (item->token)
-            memcpy(item->token, c.ids.id, c.ids.count * sizeof *item->token);
-        else
-            code = LAM_MEMORY;
     }
-    lam_ids_destroy(&c.ids);
     return code;
 }
 
@@ -130,21 +122,20 @@ static lam_code read_tokens(lam_texts *texts, const char *model, const lam_model
     if (code == LAM_OK) {
         item->html_mode = "none";
         snprintf(item->text_sha256, sizeof item->text_sha256, "%s", file.manifest.source_sha256);
-        item->count = (int64_t)file.count;
-        item->token = lam_arena_alloc(&texts->arena, file.count, sizeof *item->token, error);
-        if (item->token)
-            lam_tokens_copy(&file, 0, file.count, item->token);
-        else
-            code = LAM_MEMORY;
-        if (code == LAM_OK) code = read_documents(&file, item, &texts->arena, error);
+        code = lam_ids_reserve(&item->ids, file.count, error);
+    }
+    if (code == LAM_OK) {
+        lam_tokens_copy(&file, 0, file.count, item->ids.id);
+        item->ids.count = file.count;
+        code = read_documents(&file, item, &texts->arena, error);
     }
     lam_tokens_close(&file);
-    for (int64_t i = 0; code == LAM_OK && i < item->count; i++)
-        if (item->token[i] >= config->vocabulary)
+    for (size_t i = 0; code == LAM_OK && i < item->ids.count; i++)
+        if (item->ids.id[i] >= config->vocabulary)
             code = lam_fail(error, LAM_INPUT,
                             "%s: token %u is beyond the %lld rows of the model's embedding: "
                             "the file was made for another model",
-                            path, item->token[i], (long long)config->vocabulary);
+                            path, item->ids.id[i], (long long)config->vocabulary);
     return code;
 }
 
@@ -175,7 +166,7 @@ lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *inp
         LAM_TRY(read_tokens(texts, model, config, item, error));
     else
         LAM_TRY(tokenize(texts, model, input, config, item, error));
-    item->whole[1] = item->count;
+    item->whole[1] = (int64_t)item->ids.count;
     texts->count++;
     *text = item;
     return LAM_OK;
@@ -183,8 +174,8 @@ lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *inp
 
 lam_running lam_texts_running(const lam_text_tokens *text, const lam_input *input) {
     if (input->documents == LAM_JOB_DOCUMENTS_WITHIN)
-        return (lam_running){text->token, text->document, text->documents};
-    return (lam_running){text->token, text->whole, 1};
+        return (lam_running){text->ids.id, text->document, text->documents};
+    return (lam_running){text->ids.id, text->whole, 1};
 }
 
 lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error) {
@@ -203,6 +194,7 @@ lam_code lam_texts_check(const lam_input *input, lam_mode mode, lam_error *error
 }
 
 void lam_texts_destroy(lam_texts *texts) {
+    for (size_t i = 0; i < LAM_MAX_TEXTS; i++) lam_ids_destroy(&texts->item[i].ids);
     lam_tokenizer_destroy(texts->tokenizer);
     lam_arena_destroy(&texts->arena);
     *texts = (lam_texts){0};

@@ -16,11 +16,10 @@ typedef struct lam_text_tokens {
     int64_t limit, sample; // of a dump, likewise
     bool end_of_text;
     const char *html_mode; // "clip", "article"; "none" where the text is no page
-    uint32_t *token;       // [count]
-    int64_t count;
-    int64_t *document; // [documents + 1] where each begins, count last
+    lam_ids ids;           // its tokens
+    int64_t *document;     // [documents + 1] where each begins, the number of tokens last
     int64_t documents;
-    int64_t whole[2];                  // the same where all is one: 0, count
+    int64_t whole[2];                  // the same where all is one: 0, all
     char text_sha256[LAM_SHA256_TEXT]; // of the file as stored; of a manifest: of its entries'
                                        // digests
 } lam_text_tokens;

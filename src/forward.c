@@ -104,13 +104,14 @@ lam_code lam_forward_embed(const lam_model *model, const lam_batch *batch, float
     const lam_model_config *c = &model->config;
     const lam_sequences *q = batch->sequences;
     for (int64_t s = batch->first; s < batch->first + batch->count; s++) {
+        const uint32_t *token = lam_sequences_tokens(q, s);
         int64_t length = q->start[s + 1] - q->start[s];
         if (length > c->positions)
             return lam_fail(error, LAM_INPUT,
                             "a sequence of %lld tokens is longer than the model's %lld positions",
                             (long long)length, (long long)c->positions);
         for (int64_t t = 0; t < length; t++, residual += c->width) {
-            uint32_t id = q->token[q->start[s] + t];
+            uint32_t id = token[t];
             if (id >= c->vocabulary)
                 return lam_fail(error, LAM_INPUT,
                                 "token %u is beyond the model's vocabulary of %lld: "

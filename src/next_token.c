@@ -30,10 +30,12 @@ lam_code lam_next_token_loss(lam_forward *forward, const lam_model_config *confi
             const int64_t next = origin + first + i + 1;
             if (next == start[sequence + 1])
                 sequence++;
-            else
+            else {
+                const uint32_t *token = lam_sequences_tokens(batch->sequences, sequence);
                 *sum +=
                     loss[i] -
-                    (double)logits[i * config->vocabulary + (int64_t)batch->sequences->token[next]];
+                    (double)logits[i * config->vocabulary + (int64_t)token[next - start[sequence]]];
+            }
         }
     }
     return LAM_OK;

@@ -10,11 +10,11 @@ static int compare_offsets(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-lam_code lam_sequences_create(lam_sequences *sequences, int64_t count, int64_t tokens,
+lam_code lam_sequences_create(lam_sequences *sequences, int64_t count, const uint32_t *token,
                               lam_arena *arena, lam_error *error) {
-    *sequences = (lam_sequences){.count = count};
+    *sequences = (lam_sequences){.count = count, .token = token};
     LAM_ALLOC(sequences->start, arena, count + 1, error);
-    LAM_ALLOC(sequences->token, arena, tokens, error);
+    LAM_ALLOC(sequences->place, arena, count, error);
     LAM_ALLOC(sequences->label, arena, count, error);
     return LAM_OK;
 }
@@ -55,12 +55,13 @@ lam_code lam_sequences_take(lam_sequences *sequences, const lam_running *text, i
                             int64_t length, bool random, uint64_t seed, lam_arena *arena,
                             lam_error *error) {
     const lam_random choice = lam_random_key(seed, LAM_RANDOM_SEQUENCES, 0, 1);
-    const lam_random place = lam_random_key(seed, LAM_RANDOM_SEQUENCES, 0, 0);
-    int64_t all = 0, before = 0, *gap;
+    const lam_random within = lam_random_key(seed, LAM_RANDOM_SEQUENCES, 0, 0);
+    int64_t all = 0, before = 0;
     for (int64_t d = 0; d < text->documents; d++) all += fit(text, d, length);
+    if (count == 0) count = all > 0 ? all : 1;
     LAM_TRY(check_fit(text, all, count, length, error));
-    LAM_ALLOC(gap, arena, count, error);
-    LAM_TRY(lam_sequences_create(sequences, count, count * length, arena, error));
+    LAM_TRY(lam_sequences_create(sequences, count, text->token, arena, error));
+    int64_t *place = sequences->place;
     for (int64_t d = 0, first = 0, taken; first < count; d++, first += taken) {
         int64_t fitting = fit(text, d, length), left = count - first;
         taken = random           ? draw_count(&choice, before, fitting, all, left)
@@ -70,12 +71,9 @@ lam_code lam_sequences_take(lam_sequences *sequences, const lam_running *text, i
         // Tokens left out before each sequence: sorted draws from the slack.
         uint64_t slack = (uint64_t)(text->document[d + 1] - text->document[d] - taken * length);
         for (int64_t i = first; random && i < first + taken; i++)
-            gap[i] = (int64_t)lam_random_below(&place, (uint64_t)i, slack + 1);
-        qsort(gap + first, (size_t)taken, sizeof *gap, compare_offsets);
-        for (int64_t i = 0; i < taken; i++)
-            memcpy(sequences->token + (first + i) * length,
-                   text->token + text->document[d] + gap[first + i] + i * length,
-                   (size_t)length * sizeof *text->token);
+            place[i] = (int64_t)lam_random_below(&within, (uint64_t)i, slack + 1);
+        qsort(place + first, (size_t)taken, sizeof *place, compare_offsets);
+        for (int64_t i = 0; i < taken; i++) place[first + i] += text->document[d] + i * length;
     }
     for (int64_t i = 0; i < count; i++) sequences->start[i + 1] = (i + 1) * length;
     return LAM_OK;
@@ -86,5 +84,10 @@ bool lam_sequences_equal(const lam_sequences *a, const lam_sequences *b) {
     size_t starts = (size_t)(a->count + 1) * sizeof *a->start;
     if (memcmp(a->start, b->start, starts) != 0) return false;
     if (memcmp(a->label, b->label, (size_t)a->count * sizeof *a->label) != 0) return false;
-    return memcmp(a->token, b->token, (size_t)a->start[a->count] * sizeof *a->token) == 0;
+    for (int64_t i = 0; i < a->count; i++) {
+        const uint32_t *x = lam_sequences_tokens(a, i), *y = lam_sequences_tokens(b, i);
+        const size_t length = (size_t)(a->start[i + 1] - a->start[i]);
+        if (x != y && memcmp(x, y, length * sizeof *x) != 0) return false;
+    }
+    return true;
 }

@@ -44,18 +44,55 @@ static lam_code text_of(const lam_tokenizer *tokenizer, const uint32_t *token, i
     return LAM_OK;
 }
 
+// Enough tokens for any white space that a text begins or ends with; and the bytes of a character,
+// which may lie in several of them.
+enum { ENDS = 4096, MOST_BYTES = 4 };
+
+// Whether the tokens [*from, *to) alone are the text without the white space around it, as the ends
+// of a long text tell: not where an end is all white space, or cut within a token.
+static lam_code strip_ends(const lam_tokenizer *tokenizer, const uint32_t *token, int64_t count,
+                           int64_t *from, int64_t *to, bool *found, lam_arena *arena,
+                           lam_error *error) {
+    *found = false;
+    if (count < 2 * ENDS) return LAM_OK;
+    char *text;
+    size_t *start, first, end;
+    LAM_ALLOC(start, arena, ENDS + 1, error);
+    LAM_TRY(text_of(tokenizer, token, ENDS, &text, start, arena, error));
+    if (!text) return LAM_OK;
+    find_text(text, start[ENDS], &first, &end);
+    if (first + MOST_BYTES >= start[ENDS]) return LAM_OK;
+    for (*from = 0; start[*from] < first;) ++*from;
+    if (start[*from] != first) return LAM_OK;
+    LAM_TRY(text_of(tokenizer, token + count - ENDS, ENDS, &text, start, arena, error));
+    if (!text) return LAM_OK;
+    find_text(text, start[ENDS], &first, &end);
+    if (end <= MOST_BYTES) return LAM_OK;
+    for (*to = ENDS; start[*to] > end;) --*to;
+    *found = start[*to] == end;
+    *to += count - ENDS;
+    return LAM_OK;
+}
+
 lam_code lam_tokens_strip(const lam_tokenizer *tokenizer, const uint32_t *token, int64_t count,
                           const uint32_t **stripped, int64_t *stripped_count, lam_arena *arena,
                           lam_error *error) {
     *stripped = token, *stripped_count = count;
     if (!tokenizer) return LAM_OK;
+    int64_t from = 0, to = count;
+    bool found;
+    LAM_TRY(strip_ends(tokenizer, token, count, &from, &to, &found, arena, error));
+    if (found) {
+        *stripped = token + from, *stripped_count = to - from;
+        return LAM_OK;
+    }
     char *text;
     size_t *start, first, end;
     LAM_ALLOC(start, arena, count + 1, error);
     LAM_TRY(text_of(tokenizer, token, count, &text, start, arena, error));
     if (!text) return LAM_OK;
     find_text(text, start[count], &first, &end);
-    int64_t from = 0, to = count;
+    from = 0, to = count;
     while (from < count && start[from] < first) from++;
     while (to > from && start[to] > end) to--;
     if (start[from] == first && start[to] == end) {

@@ -241,12 +241,11 @@ lam_code lam_targets_windows(const lam_target_rule *rule, const lam_targets *tar
                              const uint32_t *token, lam_sequences *sequences, lam_arena *arena,
                              lam_error *error) {
     int64_t count = targets->count[0] + targets->count[1], window = rule->before + 1 + rule->after;
-    LAM_TRY(lam_sequences_create(sequences, count, count * window, arena, error));
+    LAM_TRY(lam_sequences_create(sequences, count, token, arena, error));
     for (int64_t i = 0; i < count; i++) {
         sequences->start[i + 1] = (i + 1) * window;
         sequences->label[i] = i >= targets->count[0];
-        memcpy(sequences->token + i * window, token + targets->position[i] - rule->before,
-               (size_t)window * sizeof *token);
+        sequences->place[i] = targets->position[i] - rule->before;
     }
     return LAM_OK;
 }

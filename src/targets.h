@@ -36,7 +36,7 @@ LAM_CHECKED lam_code lam_targets_find(const lam_target_rule *rule, const lam_tok
                                       lam_arena *arena, lam_error *error);
 
 // The targets' windows as sequences of before + 1 + after tokens, in their order, labelled with
-// their class. Owned by arena. LAM_MEMORY.
+// their class. Owned by arena, but for token, which is kept by reference. LAM_MEMORY.
 LAM_CHECKED lam_code lam_targets_windows(const lam_target_rule *rule, const lam_targets *targets,
                                          const uint32_t *token, lam_sequences *sequences,
                                          lam_arena *arena, lam_error *error);

@@ -118,10 +118,10 @@ static void check_model(const char *model) {
     const lam_tensor *tokens = lam_safetensors_find(expected, "tokens"); // [sequence, token]
     assert_non_null(tokens);
     int64_t count = tokens->shape[0], length = tokens->shape[1];
-    if (lam_sequences_create(&sequences, count, count * length, &arena, &error))
+    if (lam_sequences_create(&sequences, count, tokens->data, &arena, &error))
         fail_msg("%s", error.text);
     for (int64_t s = 0; s <= count; s++) sequences.start[s] = s * length;
-    memcpy(sequences.token, tokens->data, tokens->bytes);
+    sequences.place = NULL;
     for (lam_site site = LAM_SITE_QKV; site < LAM_SITE_COUNT; site++)
         if (lam_site_width(lam_checkpoint_config(checkpoint), site) > 0)
             check_site(checkpoint, &sequences, model, site, file);

@@ -173,12 +173,13 @@ static lam_code run_pipeline(uint32_t odd_token, arrivals *a, lam_error *error) 
     make_model(&model, &layout, &arena, error);
     lam_sequences sequences = {.count = SEQUENCES};
     sequences.start = lam_arena_alloc(&arena, SEQUENCES + 1, sizeof(int64_t), error);
-    sequences.token = lam_arena_alloc(&arena, SEQUENCES * LENGTH, sizeof(uint32_t), error);
-    assert_true(sequences.start && sequences.token);
+    uint32_t *token = lam_arena_alloc(&arena, SEQUENCES * LENGTH, sizeof *token, error);
+    assert_true(sequences.start && token);
+    sequences.token = token;
     for (int64_t s = 0; s < SEQUENCES; s++)
         sequences.start[s + 1] = sequences.start[s] + LENGTH - 50 * s;
-    for (int i = 0; i < SEQUENCES * LENGTH; i++) sequences.token[i] = (uint32_t)i % VOCABULARY;
-    sequences.token[2000] = odd_token;
+    for (int i = 0; i < SEQUENCES * LENGTH; i++) token[i] = (uint32_t)i % VOCABULARY;
+    token[2000] = odd_token;
     *a = (arrivals){.sequences = &sequences};
     lam_pipeline pipeline = {.comm = &comm,
                              .layout = layout,

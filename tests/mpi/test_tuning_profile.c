@@ -212,7 +212,7 @@ static void plant(planted *p, lam_family family, const char *keys) {
     int length = snprintf(yaml, sizeof yaml, "{model: none, %s}", keys);
     if (lam_job_parse(yaml, (size_t)length, "test", NULL, NULL, NULL, lam_profiles, &p->job,
                       &p->arena, &error) ||
-        lam_sequences_create(&p->sequences, TARGETS, TARGETS, &p->arena, &error))
+        lam_sequences_create(&p->sequences, TARGETS, NULL, &p->arena, &error))
         fail_msg("%s", error.text);
     for (int i = 0; i < TARGETS; i++)
         p->sequences.start[i + 1] = i + 1, p->sequences.label[i] = i >= 20;

@@ -94,13 +94,13 @@ static void test_check(void **state) {
     (void)state;
     lam_input input = {.sequences = 5, .length = 2};
     lam_profile_run run = {.input = &input};
-    assert_int_equal(sae_splice_check(&run, 0, &error), LAM_OK);
-    assert_int_equal(sae_splice_check(&run, 5, &error), LAM_OK);
-    assert_int_equal(sae_splice_check(&run, 6, &error), LAM_USAGE);
+    assert_int_equal(sae_splice_check(&run, 0, input.sequences, &error), LAM_OK);
+    assert_int_equal(sae_splice_check(&run, 5, input.sequences, &error), LAM_OK);
+    assert_int_equal(sae_splice_check(&run, 6, input.sequences, &error), LAM_USAGE);
     assert_non_null(strstr(error.text, "sae.splice is 6"));
     input.length = 1;
-    assert_int_equal(sae_splice_check(&run, 0, &error), LAM_OK);
-    assert_int_equal(sae_splice_check(&run, 1, &error), LAM_USAGE);
+    assert_int_equal(sae_splice_check(&run, 0, input.sequences, &error), LAM_OK);
+    assert_int_equal(sae_splice_check(&run, 1, input.sequences, &error), LAM_USAGE);
     assert_non_null(strstr(error.text, "choose a larger length"));
 }
 

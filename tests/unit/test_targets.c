@@ -173,7 +173,7 @@ static void rules(void **state) {
     for (int64_t i = 0; i < count; i++) {
         assert_int_equal(windows.start[i + 1] - windows.start[i], 6);
         assert_int_equal(windows.label[i], i >= 2);
-        assert_memory_equal(windows.token + windows.start[i], e.ids.id + e.targets.position[i] - 2,
+        assert_memory_equal(lam_sequences_tokens(&windows, i), e.ids.id + e.targets.position[i] - 2,
                             6 * sizeof(uint32_t));
     }
     leave(&e);
