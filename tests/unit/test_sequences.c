@@ -27,10 +27,11 @@ static lam_sequences take(const lam_running *text, int64_t count, bool random, u
                      LAM_OK);
     assert_int_equal(taken.count, count);
     for (int64_t s = 0; s < count; s++) {
-        const uint32_t *own = taken.token + taken.start[s];
+        const uint32_t *own = lam_sequences_tokens(&taken, s);
         assert_int_equal(taken.start[s + 1] - taken.start[s], 10);
         for (uint32_t i = 0; i < 10; i++) assert_int_equal(own[i], own[0] + i);
-        if (s > 0) assert_true(own[0] > own[-1]); // in order, without overlap
+        // In order, without overlap.
+        if (s > 0) assert_true(own[0] > lam_sequences_tokens(&taken, s - 1)[9]);
     }
     return taken;
 }
@@ -45,10 +46,28 @@ static void test_first(void **state) {
     (void)state;
     lam_arena arena = {0};
     lam_sequences a = take(&one, 5, false, 1, &arena);
-    for (uint32_t s = 0; s < 5; s++) assert_int_equal(a.token[10 * s], 10 * s);
+    for (uint32_t s = 0; s < 5; s++) assert_int_equal(*lam_sequences_tokens(&a, s), 10 * s);
     static const uint32_t within[] = {9, 19, 29, 40, 50};
     lam_sequences b = take(&many, 5, false, 1, &arena);
-    for (uint32_t s = 0; s < 5; s++) assert_int_equal(b.token[10 * s], within[s]);
+    for (uint32_t s = 0; s < 5; s++) assert_int_equal(*lam_sequences_tokens(&b, s), within[s]);
+    lam_arena_destroy(&arena);
+}
+
+static void test_all(void **state) {
+    (void)state;
+    lam_arena arena = {0};
+    lam_error error;
+    for (int random = 0; random <= 1; random++) {
+        lam_sequences a, b;
+        assert_int_equal(lam_sequences_take(&a, &one, 0, 10, random, 1, &arena, &error), LAM_OK);
+        assert_int_equal(a.count, TOKENS / 10);
+        assert_int_equal(lam_sequences_take(&b, &many, 0, 10, random, 1, &arena, &error), LAM_OK);
+        assert_int_equal(b.count, 99);
+    }
+    lam_sequences none;
+    assert_int_equal(lam_sequences_take(&none, &one, 0, TOKENS + 1, false, 1, &arena, &error),
+                     LAM_INPUT);
+    assert_non_null(strstr(error.text, "fewer than the 1 x 1001 asked for"));
     lam_arena_destroy(&arena);
 }
 
@@ -59,7 +78,8 @@ static void test_one_document_keeps_its_places(void **state) {
     lam_arena arena = {0};
     for (uint64_t seed = 1; seed <= 2; seed++) {
         lam_sequences a = take(&one, 4, true, seed, &arena);
-        for (uint32_t s = 0; s < 4; s++) assert_int_equal(a.token[10 * s], places[seed - 1][s]);
+        for (uint32_t s = 0; s < 4; s++)
+            assert_int_equal(*lam_sequences_tokens(&a, s), places[seed - 1][s]);
     }
     lam_arena_destroy(&arena);
 }
@@ -72,7 +92,7 @@ static void test_none_crosses_a_document(void **state) {
         int64_t count = 1 + (int64_t)(seed % FIT);
         lam_sequences a = take(&many, count, true, seed, &arena);
         for (int64_t s = 0; s < count; s++) {
-            uint32_t first = a.token[10 * s];
+            uint32_t first = *lam_sequences_tokens(&a, s);
             assert_int_equal(document_of(first), document_of(first + 9));
             drawn[document_of(first)]++;
         }
@@ -108,6 +128,7 @@ static void test_all_that_fit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first),
+        cmocka_unit_test(test_all),
         cmocka_unit_test(test_one_document_keeps_its_places),
         cmocka_unit_test(test_none_crosses_a_document),
         cmocka_unit_test(test_all_that_fit),
