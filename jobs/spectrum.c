@@ -155,28 +155,26 @@ static int64_t target_count(const lam_profile_run *run) {
     return run->sequences->count - plain_count(run);
 }
 
+// Both of one text.
 static lam_code join(const lam_sequences *plain, const lam_sequences *windows, lam_sequences *all,
                      lam_arena *arena, lam_error *error) {
-    const int64_t tokens = plain->start[plain->count];
-    LAM_TRY(lam_sequences_create(all, plain->count + windows->count,
-                                 tokens + windows->start[windows->count], arena, error));
-    memcpy(all->token, plain->token, (size_t)tokens * sizeof *all->token);
-    memcpy(all->token + tokens, windows->token,
-           (size_t)windows->start[windows->count] * sizeof *all->token);
-    for (int64_t s = 0; s < plain->count; s++) all->label[s] = NO_CLASS;
-    memcpy(all->start, plain->start, (size_t)plain->count * sizeof *all->start);
+    const int64_t tokens = plain->start[plain->count], n = plain->count;
+    LAM_TRY(lam_sequences_create(all, n + windows->count, plain->token, arena, error));
+    memcpy(all->start, plain->start, (size_t)(n + 1) * sizeof *all->start);
+    memcpy(all->place, plain->place, (size_t)n * sizeof *all->place);
+    for (int64_t s = 0; s < n; s++) all->label[s] = NO_CLASS;
     for (int64_t s = 0; s < windows->count; s++) {
-        all->start[plain->count + s] = tokens + windows->start[s];
-        all->label[plain->count + s] = windows->label[s];
+        all->start[n + s + 1] = tokens + windows->start[s + 1];
+        all->place[n + s] = windows->place[s];
+        all->label[n + s] = windows->label[s];
     }
-    all->start[all->count] = tokens + windows->start[windows->count];
     return LAM_OK;
 }
 
 static lam_code take(const lam_profile_run *run, const lam_source *source, lam_sequences *sequences,
                      lam_arena *arena, lam_error *error) {
     const lam_input *input = run->input;
-    lam_sequences plain, windows = {.start = (int64_t[]){0}};
+    lam_sequences plain, windows = {0};
     LAM_TRY(lam_sequences_take(&plain, &source->text, input->sequences, input->length,
                                input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error));
     if (options_of(run)->separation &&
