@@ -25,8 +25,9 @@ typedef struct deal {
     lam_ids ids;      // of this rank's block of the round
     uint64_t *length; // [lengths] of its documents, in tokens
     size_t lengths, room;
-    bool begun;  // the sink has a document
-    bool agreed; // the code is all ranks' already
+    uint64_t replaced; // places that were not UTF-8: of the round; on rank 0 of all
+    bool begun;        // the sink has a document
+    bool agreed;       // the code is all ranks' already
     lam_arena *arena;
 } deal;
 
@@ -69,7 +70,7 @@ static lam_code deliver(deal *d, const uint32_t *id, const uint64_t *length, siz
 }
 
 static lam_code send_block(const deal *d, lam_error *error) {
-    uint64_t size[2] = {d->lengths, d->ids.count};
+    uint64_t size[3] = {d->lengths, d->ids.count, d->replaced};
     LAM_TRY(lam_comm_send(d->comm, size, sizeof size, 0, TAG, error));
     LAM_TRY(lam_comm_send(d->comm, d->length, d->lengths * sizeof *d->length, 0, TAG, error));
     return lam_comm_send(d->comm, d->ids.id, d->ids.count * sizeof *d->ids.id, 0, TAG, error);
@@ -78,8 +79,9 @@ static lam_code send_block(const deal *d, lam_error *error) {
 // On rank 0. What cannot be kept is received nevertheless, so that no rank waits: *kept says how it
 // went; the result is not LAM_OK only if the ranks have lost each other.
 static lam_code receive_block(deal *d, int from, lam_code *kept, lam_error *error) {
-    uint64_t size[2];
+    uint64_t size[3];
     LAM_TRY(lam_comm_receive(d->comm, size, sizeof size, from, TAG, error));
+    d->replaced += size[2];
     lam_ids ids = {0};
     uint64_t *length = malloc((size_t)(size[0] + 1) * sizeof *length);
     lam_code code = LAM_OK;
@@ -119,6 +121,7 @@ static lam_code end_round(deal *d, lam_error *error) {
     }
     d->ids.count = 0;
     d->lengths = 0;
+    if (d->rank != 0) d->replaced = 0;
     return code;
 }
 
@@ -215,9 +218,7 @@ static lam_code read_text(deal *d, const char *path, size_t bytes, char sha256[L
         lam_text text;
         LAM_TRY(lam_text_read(path, d->documents->html, &text, error));
         memcpy(sha256, text.sha256, LAM_SHA256_TEXT);
-        if (text.replaced)
-            lam_log(LAM_NORMAL, "warning: %s: %zu places are not UTF-8 and are read as U+FFFD",
-                    path, text.replaced);
+        d->replaced += text.replaced;
         lam_code code = tokenize(d, text.data, text.bytes, error);
         lam_text_destroy(&text);
         LAM_TRY(code);
@@ -356,6 +357,9 @@ lam_code lam_documents_read(const lam_comm *comm, const lam_documents *documents
     if (many && code != LAM_OK && code != LAM_PEER && !d.agreed)
         return lam_comm_agree(comm, code, error);
     if (code != LAM_OK) return code;
+    if (d.replaced > 0)
+        lam_log(LAM_NORMAL, "warning: %s: %llu places are not UTF-8 and are read as U+FFFD",
+                documents->path, (unsigned long long)d.replaced);
     if (d.rank == 0) code = sink->end_document(sink->user, error);
     return many ? lam_comm_follow(comm, code, error) : code;
 }

@@ -56,6 +56,11 @@ forget
 run_job "a job" --set text=corpus.yaml --set html=clip
 first=$digest
 same "a job: says where its text is from" 1 "$(attribute result.nc text_source | grep -c "corpus.yaml: .*oldid=$revision; .*/text/a.txt")"
+# What is not UTF-8 is said, whichever rank reads it: 64 documents are the first rank's.
+for ((i = 0; i < 70; i++)); do echo "$main/latin/$i.txt"; done >latin
+gets "texts that are not UTF-8" text --list latin -o latin.yaml
+ranks=2 expect "texts that are not UTF-8: read" "$LAMINAR" tokenize latin.yaml --model model -o latin.npy
+check "texts that are not UTF-8: said" grep -q "warning: latin.yaml: 70 places are not UTF-8" "$log/err"
 # A dump in a manifest gives what the dump gives.
 cp "$LAMINAR_SOURCE/tests/golden/dump.xml" .
 gets "a dump" text "$main/dump/small.xml.bz2" -o dump.yaml

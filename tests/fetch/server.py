@@ -133,6 +133,9 @@ class Handler(BaseHTTPRequestHandler):
         with open(os.path.join(os.path.dirname(__file__), "../golden/dump.xml"), "rb") as dump:
             self.serve(bz2.compress(dump.read()), kind="application/octet-stream")
 
+    def latin(self, parts, query):  # not UTF-8
+        self.serve(b"caf\xe9\n", kind="text/plain; charset=iso-8859-1")
+
     def together(self, parts, query):  # notes how many of these are answered at the same time
         for step in 1, -1:
             with lock:

@@ -225,6 +225,38 @@ static void test_wrong_index(void **state) {
     assert_refused(many, &sample, LAM_INPUT, "line 1 is not \"offset:page:title\"");
 }
 
+// Who reads every second stream unpacks no other: one of the others is damaged here.
+static void test_own_streams_alone(void **state) {
+    (void)state;
+    enum { PAGES = 100 };
+    char *many = in_folder(folder, "o-multistream.xml.bz2");
+    char *index = in_folder(folder, "o-multistream-index.txt");
+    write_multistream(many, index, PAGES, 10);
+    size_t bytes, lines;
+    char *data = read_bytes(many, &bytes), *text = read_bytes(index, &lines);
+    char *line = strstr(text, ":41:"); // the fifth of ten streams
+    assert_non_null(line);
+    while (line[-1] != '\n') line--;
+    data[strtoull(line, NULL, 10) + 4] ^= 1;
+    write_bytes(many, data, bytes);
+    lam_dump_plan plan;
+    lam_error error = {0};
+    int64_t count;
+    collected c = {.count_only = true};
+    assert_int_equal(lam_dump_plan_create(many, &everything, NULL, &plan, &error), LAM_OK);
+    assert_int_equal(plan.streams, 10);
+    assert_int_equal(lam_dump_plan_read(&plan, 1, 2, collect, &c, &count, &error), LAM_OK);
+    size_t articles = 0;
+    for (int64_t id = 1; id <= PAGES; id++)
+        if (made_article(id) && (id - 1) / 10 % 2 == 1) assert_int_equal(c.id[articles++], id);
+    assert_int_equal(count, articles);
+    assert_int_equal(c.count, articles);
+    assert_int_equal(lam_dump_plan_read(&plan, 0, 2, collect, &c, &count, &error), LAM_INPUT);
+    assert_non_null(strstr(error.text, "where its index says one does"));
+    lam_dump_plan_destroy(&plan);
+    free(data), free(text);
+}
+
 // All of a dump by its index: what the index leaves out is missed, not skipped in silence.
 static void test_index_with_gaps(void **state) {
     (void)state;
@@ -432,6 +464,7 @@ int main(void) {
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_streams_are_left_alone),
         cmocka_unit_test(test_wrong_index),
+        cmocka_unit_test(test_own_streams_alone),
         cmocka_unit_test(test_index_with_gaps),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_damaged_packing),
