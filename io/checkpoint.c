@@ -228,8 +228,11 @@ static lam_code report_others(lam_checkpoint *checkpoint, lam_error *error) {
 static lam_code check_folder(const char *folder, lam_error *error) {
     struct stat info;
     if (stat(folder, &info) != 0)
-        return lam_fail(error, LAM_IO, "cannot open the model's folder %s: %s", folder,
-                        strerror(errno));
+        return lam_fail(error, LAM_IO, "cannot open the model's folder %s: %s%s", folder,
+                        strerror(errno),
+                        strchr(folder, '@') ? "; a pinned name, NAME@COMMIT, has all 40 digits of "
+                                              "the commit"
+                                            : "");
     if (!S_ISDIR(info.st_mode))
         return lam_fail(error, LAM_INPUT,
                         "%s is not a folder: give the one with config.json and model.safetensors",

@@ -55,5 +55,7 @@ expect "info of a pinned name" "$LAMINAR" info "$pinned"
 expect "tokenize by a pinned name" "$LAMINAR" tokenize fiji.txt --model "$pinned" -o fiji.npy
 expect "a profile of a pinned name" "$LAMINAR" heads --model "$pinned" --text fiji.npy --mode published -o fiji.nc
 same "a profile of a pinned name: the same values" "$(digest heads-fiji.nc)" "$(digest fiji.nc)"
+expect_error "a name that is half pinned" 4 "No such file or directory; a pinned name, NAME@COMMIT, has all 40 digits" \
+    "$LAMINAR" heads --model "${pinned::-1}" --text fiji.txt -o none.nc
 rm "$LAMINAR_CACHE/models/${pinned%@*}/${pinned#*@}/config.json"
 expect_error "a pinned model that is not whole" 4 "is not in the cache" "$LAMINAR" heads --model "$pinned" --text fiji.txt -o none.nc
