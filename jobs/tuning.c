@@ -3,6 +3,7 @@
 #include "jobs/tuning.h"
 
 #include "jobs/row_sites.h"
+#include "jobs/together.h"
 #include "src/folds.h"
 
 #include <float.h>
@@ -242,6 +243,45 @@ static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, l
     return LAM_OK;
 }
 
+static bool outgrows(const lam_profile_run *run) {
+    bool any = false;
+    for (size_t s = 0; s < site_count(run); s++)
+        any = any || lam_tuning_joint_outgrows(run, width_of(run, s));
+    return any;
+}
+
+static lam_code join_site(const lam_profile_run *run, int64_t layer, const tuning_layer *at,
+                          size_t s, lam_group *group, const lam_grid *grid, lam_arena *arena,
+                          lam_error *error) {
+    const lam_tuning_options *o = run->options;
+    const lam_sequences *q = run->sequences;
+    const int32_t folds = (int32_t)o->classes.folds;
+    int32_t *fold = lam_arena_alloc(arena, (size_t)q->count, sizeof *fold, error);
+    lam_code code = LAM_MEMORY;
+    if (fold) code = lam_folds_deal(q->label, q->count, folds, run->seed, fold, arena, error);
+    LAM_TRY(grid->agree(grid, code, error));
+    const lam_tuning_site f = {.run = run,
+                               .layer = layer,
+                               .units = width_of(run, s),
+                               .group = group,
+                               .x = at ? at->x[s] : NULL,
+                               .rows = {q->count, q->label, fold, folds}};
+    return lam_tuning_join(&f, grid, arena, error);
+}
+
+static lam_code finish_together(const lam_profile_run *run, int64_t layer, void *state,
+                                lam_group *group, const lam_grid *grid, lam_error *error) {
+    for (size_t s = 0; s < site_count(run); s++) {
+        if (!lam_tuning_joint_outgrows(run, width_of(run, s))) continue;
+        lam_arena scratch = {0};
+        lam_code code = join_site(run, layer, state, s, &group[s], grid, &scratch, error);
+        lam_arena_destroy(&scratch);
+        if (code != LAM_OK)
+            return lam_fail_within(error, "site %s", lam_site_name(site_of(run, s)));
+    }
+    return LAM_OK;
+}
+
 static int64_t units(const lam_profile_run *run) {
     int64_t all = 0;
     for (size_t s = 0; s < site_count(run); s++) all += width_of(run, s);
@@ -292,6 +332,9 @@ static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
             LAM_TRY(lam_group_number(&group[s], numbers[i].name, numbers[i].value,
                                      numbers[i].integer, error));
+        const bool shared = lam_tuning_joint_outgrows(run, width_of(run, s));
+        LAM_TRY(lam_together_describe(&group[s],
+                                      shared ? "joint_held_out_accuracy, joint_loss" : "", error));
     }
     return LAM_OK;
 }
@@ -308,6 +351,8 @@ const lam_profile lam_profile_tuning = {
     .begin = begin,
     .see = see,
     .finish = finish,
+    .outgrows = outgrows,
+    .finish_together = finish_together,
     .units = units,
     .unit = "units",
     .describe = describe,

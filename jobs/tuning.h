@@ -36,4 +36,12 @@ typedef struct lam_tuning_site {
 // where an activation is not finite; LAM_MEMORY.
 LAM_CHECKED lam_code lam_tuning_analyse(lam_tuning_site *site, lam_arena *arena, lam_error *error);
 
+// Whether the joint regression's system is all ranks' together: lam_tuning_analyse leaves it then.
+bool lam_tuning_joint_outgrows(const lam_profile_run *run, int64_t units);
+
+// That regression. Collective over the grid; x is NULL on the ranks that have not the layer. Errors
+// are those of the grid.
+LAM_CHECKED lam_code lam_tuning_join(const lam_tuning_site *site, const lam_grid *grid,
+                                     lam_arena *arena, lam_error *error);
+
 #endif

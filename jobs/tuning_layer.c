@@ -114,6 +114,21 @@ static void fill_components(const lam_tuning_site *f) {
     }
 }
 
+bool lam_tuning_joint_outgrows(const lam_profile_run *run, int64_t units) {
+    const lam_tuning_options *o = run->options;
+    const int64_t rows = run->sequences->count, unknowns = rows < units ? rows : units + 1;
+    return o->joint && unknowns >= run->distribute;
+}
+
+static void put_joint(const lam_tuning_site *f, const lam_ridge_fit *fit) {
+    if (!fit->converged) {
+        *(int32_t *)values(f, "undefined") |= LAM_JOINT_NOT_CONVERGED;
+        return;
+    }
+    *(double *)values(f, "joint_held_out_accuracy") = fit->held_out_accuracy;
+    *(double *)values(f, "joint_loss") = fit->loss;
+}
+
 static lam_code fill_joint(const lam_tuning_site *f, lam_arena *arena, lam_error *error) {
     const lam_tuning_options *o = f->run->options;
     int32_t *undefined = values(f, "undefined");
@@ -121,15 +136,21 @@ static lam_code fill_joint(const lam_tuning_site *f, lam_arena *arena, lam_error
         *undefined |= LAM_NO_JOINT;
         return LAM_OK;
     }
+    if (lam_tuning_joint_outgrows(f->run, f->units)) return LAM_OK;
     lam_ridge_fit fit;
     LAM_TRY(lam_ridge_logistic(&f->rows, f->x, f->units, f->units,
                                lam_tuning_ridge(f->run, f->units), &fit, NULL, arena, error));
-    if (!fit.converged) {
-        *undefined |= LAM_JOINT_NOT_CONVERGED;
-        return LAM_OK;
-    }
-    *(double *)values(f, "joint_held_out_accuracy") = fit.held_out_accuracy;
-    *(double *)values(f, "joint_loss") = fit.loss;
+    put_joint(f, &fit);
+    return LAM_OK;
+}
+
+lam_code lam_tuning_join(const lam_tuning_site *f, const lam_grid *grid, lam_arena *arena,
+                         lam_error *error) {
+    lam_ridge_fit fit;
+    LAM_TRY(lam_ridge_logistic_shared(grid, &f->rows, f->x, f->units,
+                                      lam_tuning_ridge(f->run, f->units), &fit, NULL, arena,
+                                      error));
+    if (f->x) put_joint(f, &fit);
     return LAM_OK;
 }
 

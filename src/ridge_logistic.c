@@ -1,6 +1,7 @@
 #include "ridge_logistic.h"
 
 #include "cholesky.h"
+#include "ridge_logistic_work.h"
 
 #include <math.h>
 #include <omp.h>
@@ -11,42 +12,13 @@ enum { MOST_STEPS = 100, MOST_HALVINGS = 30 };
 // Of eta in the last step, which is still taken; held-out rows need no more than eta's sign.
 static const double fit_tolerance = 1e-9, fold_tolerance = 1e-5;
 
-// What all fits share. By rows: kernel [rows, rows] = z z', unknowns are one a row. By units: z
-// [1 + units, rows], ones first, unknowns are intercept and weights.
-typedef struct problem {
-    int64_t rows, size, stride; // size: unknowns of the Newton system; stride: of its matrix
-    bool by_rows;
-    double ridge;
-    const double *sign;   // [rows]
-    const double *kernel; // by rows, [rows, stride]
-    const double *z;      // by units, [size, z_stride]
-    int64_t z_stride;
-} problem;
-
-// One fit and its scratch memory.
-typedef struct ridge_work {
-    int64_t *row; // [rows] the rows that the fit sees, so many
-    int64_t count;
-    double intercept;
-    double *unknown;           // [size] by rows: alpha, weights = z' alpha; by units: all
-    double *eta;               // [rows]
-    double *weight, *residual; // [rows] p (1 - p), y - p; 0 for rows not seen
-    double *next, *next_eta;   // [size], [rows] where the whole step leads
-    double next_intercept;
-    double *matrix;  // [size, stride]
-    double *scaled;  // [size, z_stride], by units
-    double *part[5]; // [max(size, rows)]
-    double objective;
-    bool converged;
-} ridge_work;
-
 static double log_loss(double m) {
     return (m < 0 ? -m : 0) + log1p(exp(-fabs(m)));
 }
 
 // The objective of the unknowns that have this eta.
-static double objective_of(const problem *p, const ridge_work *w, const double *unknown,
-                           double intercept, const double *eta) {
+static double objective_of(const lam_ridge_problem *p, const lam_ridge_work *w,
+                           const double *unknown, double intercept, const double *eta) {
     double loss = 0, squares = 0;
     for (int64_t i = 0; i < w->count; i++) loss += log_loss(p->sign[w->row[i]] * eta[w->row[i]]);
     for (int64_t i = !p->by_rows; i < p->size; i++)
@@ -54,7 +26,7 @@ static double objective_of(const problem *p, const ridge_work *w, const double *
     return loss + p->ridge / 2 * squares;
 }
 
-static void weigh(const problem *p, ridge_work *w) {
+static void weigh(const lam_ridge_problem *p, lam_ridge_work *w) {
     memset(w->weight, 0, (size_t)p->rows * sizeof *w->weight);
     memset(w->residual, 0, (size_t)p->rows * sizeof *w->residual);
     for (int64_t i = 0; i < w->count; i++) {
@@ -67,7 +39,8 @@ static void weigh(const problem *p, ridge_work *w) {
 
 // to = (1 / ridge) (v - S B^-1 S K v), B = ridge I + S K S over the rows seen, whose factor is in
 // w->matrix, S = W^1/2: the inverse of ridge I + W K (Rasmussen and Williams 2006, eq. 3.27).
-static void solve_by_rows(const problem *p, ridge_work *w, const double *v, double *to) {
+static void solve_by_rows(const lam_ridge_problem *p, lam_ridge_work *w, const double *v,
+                          double *to) {
     double *kv = w->part[0], *u = w->part[1];
     lam_matrix_vector(p->kernel, p->rows, p->rows, p->stride, v, kv);
     for (int64_t i = 0; i < w->count; i++) u[i] = sqrt(w->weight[w->row[i]]) * kv[w->row[i]];
@@ -79,7 +52,7 @@ static void solve_by_rows(const problem *p, ridge_work *w, const double *v, doub
 
 // Newton's step: eta linearised, (ridge I + W K) alpha + W 1 intercept = y - p + W eta, and
 // 1' alpha = 0.
-static bool step_by_rows(const problem *p, ridge_work *w) {
+static bool step_by_rows(const lam_ridge_problem *p, lam_ridge_work *w) {
     double *root = w->part[2];
     for (int64_t i = 0; i < w->count; i++) root[i] = sqrt(w->weight[w->row[i]]);
     for (int64_t i = 0; i < w->count; i++) {
@@ -104,7 +77,7 @@ static bool step_by_rows(const problem *p, ridge_work *w) {
 }
 
 // Newton's step: (Z W Z' + ridge) step = Z (y - p) - ridge weights.
-static bool step_by_units(const problem *p, ridge_work *w) {
+static bool step_by_units(const lam_ridge_problem *p, lam_ridge_work *w) {
     for (int64_t i = 0; i < p->rows; i++) w->part[0][i] = sqrt(w->weight[i]);
     for (int64_t u = 0; u < p->size; u++)
         for (int64_t i = 0; i < p->rows; i++)
@@ -129,7 +102,7 @@ static bool step_by_units(const problem *p, ridge_work *w) {
 }
 
 // Goes towards next, half as far again until the objective does not rise. False: it never did not.
-static bool descend(const problem *p, ridge_work *w) {
+static bool descend(const lam_ridge_problem *p, lam_ridge_work *w) {
     double slack = 1e-12 * (1 + fabs(w->objective));
     for (int i = 0; i < MOST_HALVINGS; i++) {
         double objective = objective_of(p, w, w->next, w->next_intercept, w->next_eta);
@@ -147,12 +120,12 @@ static bool descend(const problem *p, ridge_work *w) {
 }
 
 // From unknown, eta and intercept of any other fit of the same problem, or zeros.
-static void fit_one(const problem *p, double tolerance, ridge_work *w) {
+static void fit_one(const lam_ridge_problem *p, double tolerance, lam_ridge_work *w) {
     w->converged = false;
     w->objective = objective_of(p, w, w->unknown, w->intercept, w->eta);
     for (int step = 0; step < MOST_STEPS && !w->converged; step++) {
         weigh(p, w);
-        if (!(p->by_rows ? step_by_rows : step_by_units)(p, w)) return;
+        if (!p->step(p, w)) return;
         double most = 0;
         for (int64_t i = 0; i < p->rows; i++) most = fmax(most, fabs(w->next_eta[i] - w->eta[i]));
         if (!descend(p, w)) return;
@@ -185,17 +158,18 @@ static void standardise(const float *x, int64_t x_stride, int64_t rows, int64_t 
     }
 }
 
-static lam_code make_problem(problem *p, const lam_logistic_rows *rows, const float *x,
+static lam_code make_problem(lam_ridge_problem *p, const lam_logistic_rows *rows, const float *x,
                              int64_t x_stride, int64_t units, double ridge, lam_arena *arena,
                              lam_error *error) {
     bool by_rows = rows->count <= units;
     int64_t size = by_rows ? rows->count : units + 1;
-    *p = (problem){.rows = rows->count,
-                   .size = size,
-                   .stride = lam_cholesky_stride(size),
-                   .by_rows = by_rows,
-                   .ridge = ridge,
-                   .z_stride = lam_cholesky_stride(by_rows ? units : rows->count)};
+    *p = (lam_ridge_problem){.rows = rows->count,
+                             .size = size,
+                             .stride = lam_cholesky_stride(size),
+                             .by_rows = by_rows,
+                             .step = by_rows ? step_by_rows : step_by_units,
+                             .ridge = ridge,
+                             .z_stride = lam_cholesky_stride(by_rows ? units : rows->count)};
     double *sign, *z, *kernel;
     LAM_ALLOC(sign, arena, p->rows, error);
     for (int64_t i = 0; i < p->rows; i++) sign[i] = rows->label[i] ? 1 : -1;
@@ -209,8 +183,9 @@ static lam_code make_problem(problem *p, const lam_logistic_rows *rows, const fl
     return LAM_OK;
 }
 
-static lam_code make_work(const problem *p, ridge_work *w, lam_arena *arena, lam_error *error) {
-    *w = (ridge_work){0};
+lam_code lam_ridge_vectors(const lam_ridge_problem *p, lam_ridge_work *w, lam_arena *arena,
+                           lam_error *error) {
+    *w = (lam_ridge_work){0};
     int64_t longer = p->size > p->rows ? p->size : p->rows;
     double **vector[] = {&w->unknown, &w->next,     &w->eta,     &w->next_eta,
                          &w->weight,  &w->residual, &w->part[0], &w->part[1],
@@ -218,21 +193,32 @@ static lam_code make_work(const problem *p, ridge_work *w, lam_arena *arena, lam
     for (size_t i = 0; i < sizeof vector / sizeof *vector; i++)
         LAM_ALLOC(*vector[i], arena, longer, error);
     LAM_ALLOC(w->row, arena, p->rows, error);
+    return LAM_OK;
+}
+
+static lam_code make_work(const lam_ridge_problem *p, lam_ridge_work *w, lam_arena *arena,
+                          lam_error *error) {
+    LAM_TRY(lam_ridge_vectors(p, w, arena, error));
     LAM_ALLOC(w->matrix, arena, p->size * p->stride, error);
     if (!p->by_rows) LAM_ALLOC(w->scaled, arena, p->size * p->z_stride, error);
     return LAM_OK;
 }
 
 // The rows outside of a fold (-1: all).
-static void choose_rows(const lam_logistic_rows *rows, int32_t fold, ridge_work *w) {
+static void choose_rows(const lam_logistic_rows *rows, int32_t fold, lam_ridge_work *w) {
     w->count = 0;
     for (int64_t i = 0; i < rows->count; i++)
         if (fold < 0 || rows->fold[i] != fold) w->row[w->count++] = i;
 }
 
-// A fold's fit from where the fit to all rows ended, and how many held-out rows it tells rightly.
-static int64_t hold_out(const problem *p, const lam_logistic_rows *rows, int32_t fold,
-                        const ridge_work *all, ridge_work *w) {
+void lam_ridge_fit_all(const lam_ridge_problem *p, const lam_logistic_rows *rows,
+                       lam_ridge_work *all) {
+    choose_rows(rows, -1, all);
+    fit_one(p, fit_tolerance, all);
+}
+
+int64_t lam_ridge_hold_out(const lam_ridge_problem *p, const lam_logistic_rows *rows, int32_t fold,
+                           const lam_ridge_work *all, lam_ridge_work *w) {
     memcpy(w->unknown, all->unknown, (size_t)p->size * sizeof *w->unknown);
     memcpy(w->eta, all->eta, (size_t)p->rows * sizeof *w->eta);
     w->intercept = all->intercept;
@@ -244,33 +230,38 @@ static int64_t hold_out(const problem *p, const lam_logistic_rows *rows, int32_t
     return right;
 }
 
+lam_ridge_fit lam_ridge_result(const lam_ridge_problem *p, const lam_logistic_rows *rows,
+                               const lam_ridge_work *all, int64_t held_right, bool converged) {
+    int64_t right = 0;
+    double loss = 0;
+    for (int64_t i = 0; i < p->rows; i++) {
+        loss += log_loss(p->sign[i] * all->eta[i]);
+        right += (all->eta[i] > 0) == (rows->label[i] != 0);
+    }
+    return (lam_ridge_fit){converged, all->intercept, loss / (double)p->rows,
+                           (double)right / (double)p->rows, (double)held_right / (double)p->rows};
+}
+
 lam_code lam_ridge_logistic(const lam_logistic_rows *rows, const float *x, int64_t stride,
                             int64_t units, double ridge, lam_ridge_fit *fit, double *eta,
                             lam_arena *arena, lam_error *error) {
-    problem p;
+    lam_ridge_problem p;
     LAM_TRY(make_problem(&p, rows, x, stride, units, ridge, arena, error));
-    ridge_work all, *work;
+    lam_ridge_work all, *work;
     LAM_TRY(make_work(&p, &all, arena, error));
     int threads = omp_get_max_threads() < rows->folds ? omp_get_max_threads() : rows->folds;
     LAM_ALLOC(work, arena, threads, error);
     for (int t = 0; t < threads; t++) LAM_TRY(make_work(&p, &work[t], arena, error));
-    choose_rows(rows, -1, &all);
-    fit_one(&p, fit_tolerance, &all);
-    int64_t right = 0, held_right = 0;
-    double loss = 0;
-    for (int64_t i = 0; i < p.rows; i++) {
-        loss += log_loss(p.sign[i] * all.eta[i]);
-        right += (all.eta[i] > 0) == (rows->label[i] != 0);
-    }
+    lam_ridge_fit_all(&p, rows, &all);
+    int64_t held_right = 0;
     bool converged = all.converged;
 #pragma omp parallel for schedule(dynamic) num_threads(threads) reduction(+ : held_right) reduction(&& : converged)
     for (int32_t f = 0; f < rows->folds; f++) {
-        ridge_work *w = &work[omp_get_thread_num()];
-        held_right += hold_out(&p, rows, f, &all, w);
+        lam_ridge_work *w = &work[omp_get_thread_num()];
+        held_right += lam_ridge_hold_out(&p, rows, f, &all, w);
         converged = converged && w->converged;
     }
-    *fit = (lam_ridge_fit){converged, all.intercept, loss / (double)p.rows,
-                           (double)right / (double)p.rows, (double)held_right / (double)p.rows};
+    *fit = lam_ridge_result(&p, rows, &all, held_right, converged);
     if (eta) memcpy(eta, all.eta, (size_t)p.rows * sizeof *eta);
     return LAM_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "arena.h"
 #include "error.h"
+#include "grid.h"
 #include "logistic.h"
 
 #include <stdbool.h>
@@ -29,5 +30,15 @@ LAM_CHECKED lam_code lam_ridge_logistic(const lam_logistic_rows *rows, const flo
                                         int64_t stride, int64_t units, double ridge,
                                         lam_ridge_fit *fit, double *eta, lam_arena *arena,
                                         lam_error *error);
+
+// The same over a grid of ranks, always with the units as unknowns, by its products and
+// factorisations. x [rows, units] without gaps is given on the rank that the grid scatters from,
+// the others pass NULL; rows are known to all. eta may be NULL. Collective; all get the fit. Memory
+// comes from arena: shared by the ranks 8 bytes x (2 x rows x units + units^2), and on the rank
+// that has x a copy of it. Errors are those of the grid.
+LAM_CHECKED lam_code lam_ridge_logistic_shared(const lam_grid *grid, const lam_logistic_rows *rows,
+                                               const float *x, int64_t units, double ridge,
+                                               lam_ridge_fit *fit, double *eta, lam_arena *arena,
+                                               lam_error *error);
 
 #endif

@@ -83,11 +83,27 @@ static void test_spectrum(void **state) {
     check_together(keys, 200, one);
 }
 
+// 245 targets and 384 or 128 units: systems of 245 and 129 unknowns.
+static void test_tuning(void **state) {
+    (void)state;
+    const char keys[] = "tuning: {sites: [qkv, resid_post], before: 4, after: 1, folds: 2}";
+    static const char *const all[][2] = {
+        {"tuning/qkv", "joint_held_out_accuracy, joint_loss"},
+        {"tuning/resid_post", "joint_held_out_accuracy, joint_loss"},
+        {NULL, NULL}};
+    static const char *const one[][2] = {{"tuning/qkv", "joint_held_out_accuracy, joint_loss"},
+                                         {"tuning/resid_post", ""},
+                                         {NULL, NULL}};
+    check_together(keys, 129, all);
+    check_together(keys, 130, one);
+}
+
 int main(int argc, char **argv) {
     lam_error error;
     if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
     lam_log_open(LAM_QUIET, false);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spectrum)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spectrum),
+                                       cmocka_unit_test(test_tuning)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     lam_comm_destroy(&comm);
     return failed;

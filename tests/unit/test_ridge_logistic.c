@@ -73,6 +73,31 @@ static lam_ridge_fit fit(const data *d, double ridge, double *eta) {
 
 // At the minimum the residuals r sum to 0 and ridge x weights = z' r, so eta is intercept +
 // z z' r / ridge.
+// The same over a grid, here of one rank.
+static void same_shared(void **state) {
+    (void)state;
+    static const int64_t sizes[][2] = {{90, 3}, {90, 89}, {50, 120}, {8, 1}};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        data *d = make(sizes[s][0], sizes[s][1], 0.5);
+        double want[MOST_ROWS], got[MOST_ROWS];
+        const lam_ridge_fit alone = fit(d, 2, want);
+        lam_ridge_fit shared;
+        lam_arena arena = {0};
+        const lam_logistic_rows rows = {d->rows, d->label, d->fold, FOLDS};
+        assert_int_equal(lam_ridge_logistic_shared(&lam_grid_alone, &rows, d->x, d->units, 2,
+                                                   &shared, got, &arena, &error),
+                         LAM_OK);
+        lam_arena_destroy(&arena);
+        assert_true(shared.converged);
+        for (int64_t i = 0; i < d->rows; i++) assert_true(fabs(got[i] - want[i]) < 1e-8);
+        assert_true(fabs(shared.loss - alone.loss) < 1e-8 * alone.loss);
+        assert_true(fabs(shared.intercept - alone.intercept) < 1e-8);
+        assert_true(shared.accuracy == alone.accuracy);
+        assert_true(shared.held_out_accuracy == alone.held_out_accuracy);
+        free(d);
+    }
+}
+
 static void solves(void **state) {
     (void)state;
     static const int64_t sizes[][2] = {{90, 3}, {90, 89}, {90, 90}, {50, 120}, {37, 150}, {8, 1}};
@@ -218,8 +243,8 @@ static void cholesky(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cholesky), cmocka_unit_test(solves),    cmocka_unit_test(either_space),
-        cmocka_unit_test(held_out), cmocka_unit_test(same_bits),
+        cmocka_unit_test(cholesky),     cmocka_unit_test(solves),   cmocka_unit_test(same_shared),
+        cmocka_unit_test(either_space), cmocka_unit_test(held_out), cmocka_unit_test(same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
