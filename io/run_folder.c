@@ -1,6 +1,7 @@
 #include "io/run_folder.h"
 
 #include "io/replace_file.h"
+#include "io/run_state.h"
 #include "src/log.h"
 
 #include <dirent.h>
@@ -11,15 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// A stored layer: this, then the rows. A format that changes gets another mark.
-typedef struct stored {
-    char mark[16];
-    uint8_t identity[LAM_SHA256_BYTES]; // of the run
-    uint8_t digest[LAM_SHA256_BYTES];   // of what follows
-    uint64_t bytes;                     // that follow
-} stored;
-
-static const char mark[16] = "laminar layer 1";
 enum { PATH_ROOM = 4096, MOST_IDENTITY = 1 << 22 };
 
 lam_code lam_run_folder_name(lam_run_folder *folder, const char *output, lam_arena *arena,
@@ -77,6 +69,23 @@ static const char *next_line(const char *text, char section[64], line *found) {
     return text + length + (text[length] == '\n');
 }
 
+// What a process that was killed left of a file it was writing.
+static bool is_temporary(const char *name) {
+    return strncmp(name, ".laminar-", 9) == 0;
+}
+
+static void remove_temporaries(const lam_run_folder *folder) {
+    char path[PATH_ROOM];
+    DIR *entries = opendir(folder->path);
+    if (!entries) return;
+    for (struct dirent *entry; (entry = readdir(entries));) {
+        if (!is_temporary(entry->d_name)) continue;
+        snprintf(path, sizeof path, "%s/%s", folder->path, entry->d_name);
+        unlink(path);
+    }
+    closedir(entries);
+}
+
 // Says which key of two identities is the first that differs.
 static lam_code fail_other(const lam_run_folder *folder, const char *was, const char *is,
                            lam_error *error) {
@@ -117,85 +126,8 @@ lam_code lam_run_folder_open(lam_run_folder *folder, const char *identity, bool 
         return written;
     }
     lam_code code = strcmp(was, identity) == 0 ? LAM_OK : fail_other(folder, was, identity, error);
+    if (code == LAM_OK) remove_temporaries(folder);
     free(was);
-    return code;
-}
-
-static size_t row_bytes(const lam_group *group, size_t variable) {
-    return (size_t)lam_group_row_count(group, variable) *
-           lam_type_size(group->variables[variable].type);
-}
-
-// The rows of a layer, one behind the other: copied to bytes, or from it into the groups; with
-// bytes NULL only counted. Returns how many bytes.
-static size_t copy_rows(const lam_group *groups, size_t count, int64_t layer, char *bytes,
-                        bool back) {
-    size_t at = 0;
-    for (size_t g = 0; g < count; g++)
-        for (size_t v = 0; v < groups[g].variable_count; v++) {
-            if (!lam_variable_has_layer(&groups[g].variables[v])) continue;
-            const size_t size = row_bytes(&groups[g], v);
-            void *row = lam_group_row(&groups[g], groups[g].variables[v].name, layer);
-            if (bytes && size) memcpy(back ? row : bytes + at, back ? bytes + at : row, size);
-            at += size;
-        }
-    return at;
-}
-
-static void layer_path(const lam_run_folder *folder, const char *profile, int64_t layer,
-                       char path[PATH_ROOM]) {
-    snprintf(path, PATH_ROOM, "%s/%s-%lld", folder->path, profile, (long long)layer);
-}
-
-lam_code lam_run_folder_store(const lam_run_folder *folder, const char *profile, int64_t layer,
-                              const lam_group *groups, size_t count, lam_error *error) {
-    const size_t bytes = copy_rows(groups, count, layer, NULL, false);
-    char path[PATH_ROOM], *data = malloc(sizeof(stored) + bytes);
-    if (!data)
-        return lam_fail(error, LAM_MEMORY, "memory to keep layer %lld of %s was refused",
-                        (long long)layer, profile);
-    copy_rows(groups, count, layer, data + sizeof(stored), false);
-    stored head = {.bytes = bytes};
-    memcpy(head.mark, mark, sizeof mark);
-    memcpy(head.identity, folder->identity, sizeof head.identity);
-    lam_code code = lam_sha256_of(data + sizeof head, bytes, head.digest, error);
-    memcpy(data, &head, sizeof head);
-    layer_path(folder, profile, layer, path);
-    if (code == LAM_OK) code = lam_replace_file(path, data, sizeof head + bytes, error);
-    free(data);
-    return code;
-}
-
-static lam_code check_stored(const lam_run_folder *folder, const char *data, size_t bytes,
-                             size_t wanted, bool *good, lam_error *error) {
-    stored head;
-    uint8_t digest[LAM_SHA256_BYTES];
-    *good = false;
-    if (bytes != sizeof head + wanted) return LAM_OK;
-    memcpy(&head, data, sizeof head);
-    if (memcmp(head.mark, mark, sizeof mark) != 0 || head.bytes != wanted ||
-        memcmp(head.identity, folder->identity, sizeof head.identity) != 0)
-        return LAM_OK;
-    LAM_TRY(lam_sha256_of(data + sizeof head, wanted, digest, error));
-    *good = memcmp(digest, head.digest, sizeof digest) == 0;
-    return LAM_OK;
-}
-
-lam_code lam_run_folder_load(const lam_run_folder *folder, const char *profile, int64_t layer,
-                             lam_group *groups, size_t count, bool *found, lam_error *error) {
-    const size_t wanted = copy_rows(groups, count, layer, NULL, true);
-    char path[PATH_ROOM], *data;
-    size_t bytes;
-    layer_path(folder, profile, layer, path);
-    *found = false;
-    LAM_TRY(read_whole(path, SIZE_MAX / 2, &data, &bytes, error));
-    if (!data) return LAM_OK;
-    lam_code code = check_stored(folder, data, bytes, wanted, found, error);
-    if (code == LAM_OK && *found)
-        copy_rows(groups, count, layer, data + sizeof(stored), true);
-    else if (code == LAM_OK)
-        fprintf(stderr, "laminar: %s is damaged: the layer is done again\n", path);
-    free(data);
     return code;
 }
 
@@ -206,7 +138,8 @@ static bool is_layer(const char *name) {
            strspn(dash + 1, "0123456789") == strlen(dash + 1);
 }
 
-// With remove, removes what laminar wrote in the folder; returns how many layers were in it.
+// With remove, removes what laminar wrote in the folder; returns how many layers, finished or not,
+// were in it.
 static int go_through(const lam_run_folder *folder, bool remove) {
     char path[PATH_ROOM];
     int layers = 0;
@@ -214,11 +147,9 @@ static int go_through(const lam_run_folder *folder, bool remove) {
     if (!entries) return 0;
     for (struct dirent *entry; (entry = readdir(entries));) {
         const char *name = entry->d_name;
-        layers += is_layer(name);
-        // ".laminar-": a temporary of lam_replace_file, left by a process that was killed
-        if (!remove || !(is_layer(name) || strcmp(name, "identity") == 0 ||
-                         strncmp(name, ".laminar-", 9) == 0))
-            continue;
+        const bool layer = is_layer(name) || lam_run_state_is_name(name);
+        layers += layer;
+        if (!remove || !(layer || strcmp(name, "identity") == 0 || is_temporary(name))) continue;
         snprintf(path, sizeof path, "%s/%s", folder->path, name);
         unlink(path);
     }

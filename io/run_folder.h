@@ -1,14 +1,14 @@
 // The folder of an unfinished run, NAME.run beside the result NAME.nc: what is finished already, so
-// that a run that was ended can go on. It holds the file "identity", what the run is of, and a file
-// a finished layer of a profile ("sae-3"), each written whole or not at all. All ranks use the one
-// folder: it lies where all of them see it.
+// that a run that was ended can go on. It holds the file "identity", what the run is of, a file a
+// finished layer of a profile ("sae-3", run_layer.h), and the states of layers under way
+// ("sae-4.120.0", run_state.h), each written whole or not at all. All ranks use the one folder: it
+// lies where all of them see it.
 #ifndef LAM_RUN_FOLDER_H
 #define LAM_RUN_FOLDER_H
 
 #include "io/sha256.h"
 #include "src/arena.h"
 #include "src/error.h"
-#include "src/schema.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,19 +33,7 @@ LAM_CHECKED lam_code lam_run_folder_check(const lam_run_folder *folder, bool res
 LAM_CHECKED lam_code lam_run_folder_open(lam_run_folder *folder, const char *identity, bool *found,
                                          lam_error *error);
 
-// Stores the rows of one layer of a profile's groups. LAM_IO, with the remedy; LAM_MEMORY. Each
-// rank for its own layers.
-LAM_CHECKED lam_code lam_run_folder_store(const lam_run_folder *folder, const char *profile,
-                                          int64_t layer, const lam_group *groups, size_t count,
-                                          lam_error *error);
-
-// Puts back what store kept. *found is false where there is nothing, or what is there is torn,
-// damaged or another run's: it is to be done again. LAM_MEMORY.
-LAM_CHECKED lam_code lam_run_folder_load(const lam_run_folder *folder, const char *profile,
-                                         int64_t layer, lam_group *groups, size_t count,
-                                         bool *found, lam_error *error);
-
-// Whether any layer is stored in the folder.
+// Whether any layer, finished or not, is stored in the folder.
 bool lam_run_folder_holds(const lam_run_folder *folder);
 
 // Removes the folder and what laminar wrote in it; anything else stays, and the folder with it.

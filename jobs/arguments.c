@@ -70,6 +70,7 @@ static lam_code fail_unknown(const struct parser *parser, const char *argument) 
     if (command->takes_output) lam_nearest_offer(&nearest, "output");
     if (command->takes_sets) lam_nearest_offer(&nearest, "set");
     if (command->takes_resume) lam_nearest_offer(&nearest, "resume");
+    if (command->takes_resume) lam_nearest_offer(&nearest, "checkpoint");
     char hint[NAME_ROOM + 64] = "";
     if (nearest.name)
         snprintf(hint, sizeof hint, " (nearest: '%s')", dashed(nearest.name).text);
@@ -129,6 +130,17 @@ static lam_code take_output(struct parser *parser, const char *argument, const c
     return lam_fail(parser->error, LAM_USAGE, "'-o' is empty, where the file to write is wanted");
 }
 
+// "--checkpoint 5m" where the keys of the job file are not options: "--set checkpoint=5m".
+static lam_code take_checkpoint(struct parser *parser, const char *inlined) {
+    lam_strings *sets = &parser->arguments->sets;
+    const char *value;
+    LAM_TRY(
+        take_value(parser, "--checkpoint", "a time like 30s, 5m or 1h, or never", inlined, &value));
+    value = lam_arena_format(parser->arena, parser->error, "checkpoint=%s", value);
+    sets->item[sets->count++] = value;
+    return value ? LAM_OK : LAM_MEMORY;
+}
+
 static lam_code take_long(struct parser *parser, const char *argument) {
     size_t length = strcspn(argument + 2, "=");
     const char *inlined = argument[2 + length] ? argument + 2 + length + 1 : NULL;
@@ -142,6 +154,8 @@ static lam_code take_long(struct parser *parser, const char *argument) {
     if (!strcmp(name, "set") && parser->command->takes_sets)
         return take_value(parser, "--set", "section.key=value", inlined,
                           &arguments->sets.item[arguments->sets.count++]);
+    if (!strcmp(name, "checkpoint") && parser->command->takes_resume)
+        return take_checkpoint(parser, inlined);
     bool resume = !strcmp(name, "resume") && parser->command->takes_resume;
     bool quiet = !strcmp(name, "quiet");
     if (!resume && !quiet && strcmp(name, "verbose") != 0) return fail_unknown(parser, argument);
@@ -282,6 +296,7 @@ static void print_option(FILE *out, const lam_option *option, bool key) {
 }
 
 void lam_help_print(FILE *out, const lam_command *command) {
+    void *options;
     size_t column = (size_t)fprintf(out, "Usage: laminar %s ", command->name);
     print_wrapped(out, command->operands, 7, column);
     fputs("\n\n", out);
@@ -297,6 +312,8 @@ void lam_help_print(FILE *out, const lam_command *command) {
     if (command->takes_sets)
         lam_help_entry(out, "--set KEY=VALUE",
                        "a key of the job file, section.key for a profile's; may be given again");
+    if (command->takes_resume && !find(command, "checkpoint", &options))
+        lam_help_entry(out, "--checkpoint TIME", "the same as --set checkpoint=TIME");
     if (command->takes_resume)
         lam_help_entry(out, "--resume",
                        "go on with what an unfinished run has kept in its folder, FILE.run");

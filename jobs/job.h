@@ -21,7 +21,8 @@ typedef struct lam_job_globals {
     int64_t threads; // a rank; LAM_AUTO_INTEGER: as bound
     double watchdog; // seconds of silence; 0: never
     int64_t distribute;
-    lam_input input; // for the sections that have none of their own
+    double checkpoint; // seconds between two states of a layer under way; 0: never
+    lam_input input;   // for the sections that have none of their own
 } lam_job_globals;
 
 extern const lam_option lam_global_options[]; // of lam_job_globals, without input

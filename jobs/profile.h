@@ -15,6 +15,7 @@
 #include "src/option.h"
 #include "src/schema.h"
 #include "src/sequences.h"
+#include "src/state.h"
 #include "src/stop.h"
 #include "src/tokenizer.h"
 
@@ -60,6 +61,13 @@ typedef struct lam_profile_group {
 // thread that runs the layer function only, and at least every few seconds.
 typedef struct lam_tick {
     bool (*add)(void *user, int64_t units, const char *detail);
+    // For a state that is worth it, so that a run that was ended goes on within the layer; NULL
+    // where nothing is kept. restore comes before the work: *found says whether the state was put
+    // back to where an earlier run kept it last; if not, its memory holds anything. keep offers the
+    // state as it is: it is kept every so often, or where now is set, which is for before a stop.
+    // Collective over the state's team; LAM_MEMORY and the team's errors.
+    lam_code (*restore)(void *user, lam_state *state, bool *found, lam_error *error);
+    lam_code (*keep)(void *user, const lam_state *state, bool now, lam_error *error);
     void *user;
 } lam_tick;
 

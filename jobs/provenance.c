@@ -130,7 +130,8 @@ lam_code lam_provenance_result(const lam_provenance *about, lam_result *result, 
 
 // Whether a line of a job, given without its indent, says where something lies or who works on it.
 static bool is_circumstance(const char *line) {
-    static const char *const keys[] = {"model:", "text:", "output:", "threads:", "watchdog:"};
+    static const char *const keys[] = {
+        "model:", "text:", "output:", "threads:", "watchdog:", "checkpoint:"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strncmp(line, keys[i], strlen(keys[i])) == 0) return true;
     return false;

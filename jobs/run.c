@@ -3,8 +3,9 @@
 #include "io/checkpoint.h"
 #include "io/result_file.h"
 #include "io/result_read.h"
-#include "io/run_folder.h"
+#include "io/run_layer.h"
 #include "jobs/intervene.h"
+#include "jobs/keeper.h"
 #include "jobs/provenance.h"
 #include "jobs/texts.h"
 #include "jobs/together.h"
@@ -51,7 +52,7 @@ typedef struct lam_run_state {
     size_t part_count;
     lam_run_folder folder;
     bool resumed;                     // there is something in the folder
-    bool keeps_not;                   // finished layers cannot be kept
+    lam_keeper keeper;                // where this rank has layers
     bool opened;                      // on rank 0: the folder is this run's
     bool ended;                       // nothing is left to do: the result of this very run is there
     int64_t *rounds;                  // [pass] that any rank's layers need, those not kept
@@ -332,8 +333,8 @@ static lam_code begin_part(lam_run_state *r, lam_part *part) {
     LAM_ALLOC(part->kept, &r->arena, r->layer_count, r->error);
     for (int64_t l = 0; l < r->layer_count; l++) {
         if (r->resumed && !part->intervenes)
-            LAM_TRY(lam_run_folder_load(&r->folder, name, r->first_layer + l, part->mine,
-                                        part->group_count, &part->kept[l], r->error));
+            LAM_TRY(lam_run_layer_load(&r->folder, name, r->first_layer + l, part->mine,
+                                       part->group_count, &part->kept[l], r->error));
         if (!part->kept[l])
             LAM_TRY(part->run.profile->begin(&part->run, r->first_layer + l, &part->layer_arena[l],
                                              &part->state[l], r->error));
@@ -381,6 +382,8 @@ static lam_code end_stage(lam_run_state *r, const char *stage, lam_code code) {
 
 typedef struct lam_layer_tick {
     lam_progress *progress;
+    lam_keeper *keeper;
+    const char *profile;
     int64_t layer;
 } lam_layer_tick;
 
@@ -420,7 +423,7 @@ static lam_code drain(lam_run_state *r) {
     for (size_t i = 0; i < r->part_count; i++) {
         lam_part *part = &r->part[i];
         for (int64_t l = 0; sees(r, part) && part->buffers && l < r->layer_count; l++) {
-            lam_layer_tick at = {r->progress, r->first_layer + l};
+            lam_layer_tick at = {.progress = r->progress, .layer = r->first_layer + l};
             lam_tick tick = {.add = tick_detail, .user = &at};
             if (part->kept[l]) continue;
             if (part->run.profile->drain(&part->run, at.layer, part->state[l], part->mine, &tick,
@@ -475,34 +478,32 @@ static lam_code forward(lam_run_state *r) {
     return end_stage(r, "forward", code);
 }
 
-// Keeps a finished layer. Where that fails, the run goes on without: a full disk gets its room
-// back.
-static void keep(lam_run_state *r, const lam_part *part, int64_t layer) {
-    lam_error failed;
-    if (r->keeps_not || lam_run_folder_store(&r->folder, part->run.profile->name, layer, part->mine,
-                                             part->group_count, &failed) == LAM_OK)
-        return;
-    fprintf(stderr, "laminar: %s; the run goes on, but keeps no finished layers\n", failed.text);
-    r->keeps_not = true;
-    lam_run_folder_remove(&r->folder);
+static lam_code tick_restore(void *user, lam_state *state, bool *found, lam_error *error) {
+    const lam_layer_tick *tick = user;
+    return lam_keeper_restore(tick->keeper, tick->profile, tick->layer, state, found, error);
+}
+
+static lam_code tick_keep(void *user, const lam_state *state, bool now, lam_error *error) {
+    const lam_layer_tick *tick = user;
+    return lam_keeper_state(tick->keeper, state, now, error);
 }
 
 // The layer function of one profile over this rank's layers.
 static lam_code finish_layers(lam_run_state *r, lam_part *part) {
     for (int64_t l = 0; l < r->layer_count; l++) {
-        lam_layer_tick at = {r->progress, r->first_layer + l};
+        lam_layer_tick at = {r->progress, &r->keeper, part->run.profile->name, r->first_layer + l};
         if (part->kept[l]) {
             tick_units(&at, part->run.profile->units(&part->run), "kept");
             continue;
         }
-        lam_tick tick = {.add = tick_units, .user = &at};
+        lam_tick tick = {tick_units, tick_restore, tick_keep, &at};
         if (part->run.profile->finish(&part->run, at.layer, part->state[l], part->mine, &tick,
                                       &part->layer_arena[l], r->error) != LAM_OK)
             return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
                                    (long long)at.layer);
         if (part->intervenes || part->outgrows) continue;
         lam_arena_destroy(&part->layer_arena[l]);
-        keep(r, part, at.layer);
+        lam_keeper_layer(&r->keeper, at.profile, at.layer, part->mine, part->group_count);
     }
     return LAM_OK;
 }
@@ -516,7 +517,8 @@ static void end_shared_layer(void *user, int64_t layer) {
     const lam_shared_part *shared = user;
     if (shared->part->intervenes) return;
     lam_arena_destroy(&shared->part->layer_arena[layer - shared->run->first_layer]);
-    keep(shared->run, shared->part, layer);
+    lam_keeper_layer(&shared->run->keeper, shared->part->run.profile->name, layer,
+                     shared->part->mine, shared->part->group_count);
     lam_progress_add(shared->run->progress, 1, "layer %lld", (long long)layer);
 }
 
@@ -600,6 +602,14 @@ static lam_code write_result(lam_run_state *r) {
     return LAM_OK;
 }
 
+static lam_code work_layers(lam_run_state *r) {
+    LAM_TRY(lam_comm_agree(r->comm, begin_layers(r), r->error));
+    LAM_TRY(forward(r));
+    for (size_t i = 0; i < r->part_count; i++)
+        LAM_TRY(lam_comm_agree(r->comm, analyse(r, &r->part[i]), r->error));
+    return LAM_OK;
+}
+
 // The data's way. Every step ends in an agreement: all ranks go on, or none does.
 static lam_code run(lam_run_state *r) {
     LAM_TRY(lam_comm_agree(r->comm, open_model(r), r->error));
@@ -611,10 +621,11 @@ static lam_code run(lam_run_state *r) {
     LAM_TRY(lam_comm_agree(r->comm, load(r), r->error));
     LAM_TRY(share_folder(r));
     if (r->ended) return LAM_OK;
-    LAM_TRY(lam_comm_agree(r->comm, begin_layers(r), r->error));
-    LAM_TRY(forward(r));
-    for (size_t i = 0; i < r->part_count; i++)
-        LAM_TRY(lam_comm_agree(r->comm, analyse(r, &r->part[i]), r->error));
+    lam_keeper_create(&r->keeper, &r->folder, r->request->job->globals.checkpoint, r->resumed);
+    lam_code code = work_layers(r);
+    lam_keeper_destroy(&r->keeper);
+    // All ranks' files are there before rank 0 says so, or removes them.
+    LAM_TRY(lam_comm_agree(r->comm, code, r->error));
     return lam_comm_follow(r->comm, write_result(r), r->error);
 }
 
@@ -628,7 +639,7 @@ static void leave_folder(lam_run_state *r, lam_code code) {
     char how[sizeof r->error->text / 2];
     snprintf(how, sizeof how, "%.*s", (int)sizeof how - 1, r->error->text);
     if (holds)
-        lam_fail(r->error, code, "%s; what is finished is kept in %s: go on with --resume", how,
+        lam_fail(r->error, code, "%s; what is done is kept in %s: go on with --resume", how,
                  r->folder.path);
     else
         lam_fail(r->error, code, "%s before anything was finished", how);

@@ -1,7 +1,7 @@
 // The training of one layer's autoencoder: on all rows at hand, in either mode, or chunk by chunk.
 #include "jobs/sae.h"
 #include "jobs/sae_export.h"
-#include "src/autoencoder_published.h"
+#include "src/autoencoder_state.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -73,12 +73,40 @@ static lam_code export_layer(const lam_profile_run *run, int64_t layer,
 
 typedef struct sae_step { // what the progress of a training needs
     const lam_tick *tick;
+    lam_training training;
     int64_t rows, batch, epochs, told; // told: epochs said to be done
     int64_t buffers;
+    lam_code code; // of keeping the state
+    lam_error *error;
 } sae_step;
 
+// *found: the training goes on where an earlier run kept it.
+static lam_code restore(sae_step *step, bool *found) {
+    *found = false;
+    if (!step->tick->restore) return LAM_OK;
+    lam_state state = lam_training_state(&step->training);
+    return step->tick->restore(step->tick->user, &state, found, step->error);
+}
+
+// False where it failed.
+static bool keep(sae_step *step, bool now) {
+    if (!step->tick->keep) return true;
+    const lam_state state = lam_training_state(&step->training);
+    step->code = step->tick->keep(step->tick->user, &state, now, step->error);
+    return step->code == LAM_OK;
+}
+
+// After a training on all rows: whether it came to its end. One whose layer is not finished by
+// that, for the splice, is kept.
+static lam_code end_training(sae_step *step, bool splice) {
+    if (step->code != LAM_OK) return step->code;
+    if (step->training.curves->status == LAM_AUTOENCODER_STOPPED) return lam_stop_fail(step->error);
+    if (splice) keep(step, true);
+    return step->code;
+}
+
 static bool tell_step(void *state, const lam_autoencoder_position *position) {
-    const sae_step *step = state;
+    sae_step *step = state;
     // The position is that of the next batch: at 0, an epoch's last, perhaps smaller one is done.
     int64_t batches = (step->rows + step->batch - 1) / step->batch;
     int64_t done = position->batch == 0 ? step->rows - (batches - 1) * step->batch : step->batch;
@@ -86,7 +114,8 @@ static bool tell_step(void *state, const lam_autoencoder_position *position) {
     char detail[64];
     snprintf(detail, sizeof detail, "%s %lld of %lld", step->buffers > 1 ? "buffer" : "epoch",
              (long long)number, (long long)(step->epochs * step->buffers));
-    return step->tick->add(step->tick->user, done, detail);
+    const bool on = step->tick->add(step->tick->user, done, detail);
+    return position->epoch == step->epochs || (keep(step, !on) && on);
 }
 
 // What either training leaves.
@@ -113,16 +142,24 @@ static lam_code train_standard(const lam_profile_run *run, int64_t layer, const 
     lam_autoencoder_options with = options_of(run);
     lam_autoencoder *autoencoder;
     LAM_TRY(lam_autoencoder_create(&autoencoder, &with, &lam_team_alone, arena, error));
-    lam_autoencoder_start(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer);
     sae_step step = {.tick = tick,
+                     .training = {.autoencoder = autoencoder, .curves = &outcome->curves},
                      .rows = rows->count,
                      .batch = with.batch,
                      .epochs = with.epochs,
-                     .buffers = 1};
+                     .buffers = 1,
+                     .error = error};
     lam_autoencoder_progress progress = {tell_step, &step};
+    const lam_autoencoder_position *at = &autoencoder->position;
+    bool found;
+    LAM_TRY(restore(&step, &found));
+    if (found)
+        tick->add(tick->user, at->epoch * rows->count + at->batch * with.batch, "kept");
+    else
+        lam_autoencoder_start(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer);
     LAM_TRY(lam_autoencoder_train(autoencoder, rows->row, rows->count, run->seed, (uint16_t)layer,
                                   &progress, &outcome->curves, error));
-    if (outcome->curves.status == LAM_AUTOENCODER_STOPPED) return lam_stop_fail(error);
+    LAM_TRY(end_training(&step, sae_options_of(run)->splice));
     return conclude(run, layer, autoencoder, rows, &outcome->measures, error);
 }
 
@@ -134,7 +171,8 @@ static bool tell_epoch(void *state, const lam_autoencoder_position *position) {
              (long long)step->epochs);
     const int64_t done = position->epoch - step->told;
     step->told = position->epoch;
-    return step->tick->add(step->tick->user, done * step->rows, detail);
+    const bool on = step->tick->add(step->tick->user, done * step->rows, detail);
+    return position->epoch == step->epochs || (keep(step, !on) && on);
 }
 
 static lam_code train_published(const lam_profile_run *run, int64_t layer, const sae_rows *rows,
@@ -148,12 +186,22 @@ static lam_code train_published(const lam_profile_run *run, int64_t layer, const
     with.adam.learning_rate = o->learning_rate;
     lam_published *published;
     LAM_TRY(lam_published_create(&published, &with, arena, error));
-    lam_published_start(published, run->seed, (uint16_t)layer);
-    sae_step step = {.tick = tick, .rows = rows->count, .epochs = o->epochs};
+    sae_step step = {.tick = tick,
+                     .training = {.published = published, .curves = &outcome->curves},
+                     .rows = rows->count,
+                     .epochs = o->epochs,
+                     .error = error};
     lam_autoencoder_progress progress = {tell_epoch, &step};
+    bool found;
+    LAM_TRY(restore(&step, &found));
+    step.told = found ? published->position.epoch : 0;
+    if (found)
+        tick->add(tick->user, step.told * rows->count, "kept");
+    else
+        lam_published_start(published, run->seed, (uint16_t)layer);
     LAM_TRY(
         lam_published_train(published, rows->row, rows->count, &progress, &outcome->curves, error));
-    if (outcome->curves.status == LAM_AUTOENCODER_STOPPED) return lam_stop_fail(error);
+    LAM_TRY(end_training(&step, o->splice));
     LAM_TRY(export_layer(run, layer, lam_published_get(published), error));
     LAM_TRY(lam_published_measure(published, rows->row, rows->count, &outcome->measures, error));
     return lam_published_reconstruct(published, rows->spliced, sae_row_count(run, 0, o->splice),

@@ -377,7 +377,7 @@ lam_code lam_curves_begin(lam_autoencoder_curves *curves, int64_t rows, int64_t 
                         "there are no activations to train an autoencoder on: give a longer text");
     for (int64_t e = first; e < epochs; e++)
         curves->loss[e] = curves->mse[e] = curves->density[e] = NAN;
-    curves->last_loss = NAN;
+    if (first < epochs || !first) curves->last_loss = NAN;
     curves->status = LAM_AUTOENCODER_TRAINED;
     return LAM_OK;
 }

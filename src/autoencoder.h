@@ -168,6 +168,7 @@ typedef struct lam_autoencoder_curves {
 } lam_autoencoder_curves;
 
 // Makes the curves those of a training that goes on at epoch first: LAM_INPUT if there are no rows.
+// Past the last epoch the last loss stays, too.
 LAM_CHECKED lam_code lam_curves_begin(lam_autoencoder_curves *curves, int64_t rows, int64_t first,
                                       int64_t epochs, lam_error *error);
 

@@ -15,12 +15,24 @@ lam_log_level lam_log_level_now(void) {
     return current_speaks ? current_level : LAM_QUIET;
 }
 
+static void print(const char *format, va_list arguments) {
+    char line[2048];
+    vsnprintf(line, sizeof line, format, arguments);
+    fprintf(stderr, "laminar: %s\n", line);
+}
+
 void lam_log(lam_log_level level, const char *format, ...) {
     if (!current_speaks || level > current_level) return;
-    char line[2048];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    print(format, arguments);
     va_end(arguments);
-    fprintf(stderr, "laminar: %s\n", line);
+}
+
+void lam_log_any(lam_log_level level, const char *format, ...) {
+    if (level > current_level) return;
+    va_list arguments;
+    va_start(arguments, format);
+    print(format, arguments);
+    va_end(arguments);
 }

@@ -12,6 +12,10 @@ void lam_log_open(lam_log_level level, bool speaks);
 // One line to standard error, "laminar: " before it; the newline is added.
 __attribute__((format(printf, 2, 3))) void lam_log(lam_log_level level, const char *format, ...);
 
+// The same on any rank.
+__attribute__((format(printf, 2, 3))) void lam_log_any(lam_log_level level, const char *format,
+                                                       ...);
+
 // The level, LAM_QUIET on a rank that does not speak.
 lam_log_level lam_log_level_now(void);
 

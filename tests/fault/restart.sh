@@ -61,7 +61,7 @@ done
 run_until 40 TERM alone
 same "SIGTERM: status" 8 "$?"
 check "SIGTERM: says how to go on" \
-    grep -qx "laminar: ended by SIGTERM; what is finished is kept in cut.run: go on with --resume" \
+    grep -qx "laminar: ended by SIGTERM; what is done is kept in cut.run: go on with --resume" \
     "$log/err"
 check "SIGTERM: no result" test ! -e cut.nc
 
@@ -76,15 +76,25 @@ cp page.html kept.html
 echo "<p>more</p>" >>page.html
 expect_error "another text" 2 "text_sha256 was" "$LAMINAR" sweep job.yaml -o cut.nc --resume
 mv kept.html page.html
+cp -r model other
+truncate -s -2 other/model.safetensors && printf '\x01\x02' >>other/model.safetensors
+expect_error "another model" 2 "model_sha256 was" \
+    "$LAMINAR" sweep job.yaml -o cut.nc --resume --set model=other
+cp cut.run/identity kept
+sed -i 's/^laminar: .*/laminar: 0.0.1/' cut.run/identity
+expect_error "another version" 2 "laminar was 0.0.1 and is" \
+    "$LAMINAR" sweep job.yaml -o cut.nc --resume
+cp kept cut.run/identity
 
-# --- damage: torn, changed by a bit, another layer's
+# --- damage: torn, changed by a bit, empty, each in the other's place
 layers=(cut.run/*-[0-9]*)
 truncate -s 100 "${layers[0]}"
 printf '\x55' | dd of="${layers[1]}" bs=1 seek=150 conv=notrunc status=none
 : >"${layers[2]}"
+mv "${layers[3]}" kept && mv "${layers[4]}" "${layers[3]}" && mv kept "${layers[4]}"
 run "$LAMINAR" sweep job.yaml -o cut.nc --resume
 same "damaged: status" "0 " "$statuses"
-same "damaged: three are done again" 3 "$(grep -c 'is damaged: the layer is done again' "$log/err")"
+same "damaged: five are done again" 5 "$(grep -c 'is damaged: the layer is done again' "$log/err")"
 same "damaged: the same values" "$whole" "$(digest cut.nc)"
 
 # --- nothing to go on with; a result that is there

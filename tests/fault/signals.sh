@@ -16,7 +16,7 @@ for case in "TERM 1 2 14" "INT 0 3 26" "USR1 2 3 30"; do
     name="SIG$name to rank $rank of $count"
     same "$name: status of all" "$(for ((i = 0; i < count; i++)); do echo -n '8 '; done)" "$statuses"
     same "$name: says how to go on, in one line" \
-        "laminar: ended by ${name%% *}; what is finished is kept in cut.run: go on with --resume" \
+        "laminar: ended by ${name%% *}; what is done is kept in cut.run: go on with --resume" \
         "$(grep laminar: "$log/err")"
     within 30 "$name"
     check "$name: no result" test ! -e cut.nc

@@ -1,6 +1,8 @@
 // The standard autoencoder gives the same bits for any number of threads and ranks, interrupted or
-// not.
+// not, and gone on with from what was kept of it.
 #include "autoencoder_fixture.h"
+
+#include "src/autoencoder_state.h"
 
 #include <pthread.h>
 
@@ -58,6 +60,81 @@ static bool equal(const outcome *a, const outcome *b) {
            !memcmp(&a->measures, &b->measures, sizeof a->measures);
 }
 
+// The bytes of a state, by block, the common one first.
+typedef struct kept {
+    char *block[1 + (LATENTS + LAM_LATENT_BLOCK - 1) / LAM_LATENT_BLOCK];
+} kept;
+
+// What is common is kept by the rank of block 0, as all have it alike.
+static void keep(const lam_state *state, kept *to) {
+    int64_t first, own;
+    state->team->own(state->team, state->blocks, &first, &own);
+    for (int64_t b = LAM_STATE_COMMON; b < first + own; b++) {
+        if (b < first && (b >= 0 || first || !own)) continue;
+        const size_t bytes = state->copy(state->of, b, NULL, false);
+        to->block[1 + b] = malloc(bytes);
+        assert_int_equal(state->copy(state->of, b, to->block[1 + b], false), bytes);
+    }
+}
+
+static void put_back(const lam_state *state, const kept *from) {
+    int64_t first, own;
+    state->team->own(state->team, state->blocks, &first, &own);
+    state->copy(state->of, LAM_STATE_COMMON, from->block[0], true);
+    for (int64_t b = first; b < first + own; b++)
+        state->copy(state->of, b, from->block[1 + b], true);
+}
+
+static void forget(kept *all) {
+    for (size_t i = 0; i < sizeof all->block / sizeof *all->block; i++) free(all->block[i]);
+}
+
+static bool stop_in_second_epoch(void *state, const lam_autoencoder_position *position) {
+    (void)state;
+    return position->steps < 4;
+}
+
+static void start(lam_autoencoder *a, const float *rows) {
+    lam_autoencoder_start(a, rows, ROWS, SEED, LAYER);
+    // Two of three blocks begin sparse, the others dense.
+    for (int64_t j = 0; j < a->own_latents; j++)
+        a->encoder_bias.value[j] = (a->first_block + j / LAM_LATENT_BLOCK) % 3 ? -1.3f : 0;
+}
+
+// Trains as a rank of team and puts its part into all. With `to`, until the second epoch's first
+// step is done: then to holds its part of the state. With `from`, from there on.
+static void run_from(const lam_team *team, const lam_autoencoder_options *with, const float *rows,
+                     const kept *from, kept *to, outcome *all) {
+    lam_arena arena = {0};
+    lam_error error;
+    lam_autoencoder *a;
+    const lam_autoencoder_progress progress = {stop_in_second_epoch, NULL};
+    lam_autoencoder_curves *curves = make_curves(&all->curves);
+    succeed(lam_autoencoder_create(&a, with, team, &arena, &error), &error);
+    lam_training training = {.autoencoder = a, .curves = curves};
+    lam_state state = lam_training_state(&training);
+    if (from)
+        put_back(&state, from);
+    else
+        start(a, rows);
+    succeed(
+        lam_autoencoder_train(a, rows, ROWS, SEED, LAYER, to ? &progress : NULL, curves, &error),
+        &error);
+    state = lam_training_state(&training);
+    if (to) {
+        assert_int_equal(curves->status, LAM_AUTOENCODER_STOPPED);
+        assert_int_equal(state.position, 4);
+        keep(&state, to);
+    } else {
+        char text[LAM_STATE_TEXT];
+        state.tell(state.of, text);
+        assert_string_equal(text, "the end of its training");
+        succeed(lam_autoencoder_measure(a, rows, ROWS, &all->measures, &error), &error);
+        collect(a, all->weights);
+    }
+    lam_arena_destroy(&arena);
+}
+
 // Trains as a rank of team and puts its part into all.
 static void run(const lam_team *team, const lam_autoencoder_options *with, const float *rows,
                 const lam_autoencoder_progress *progress, outcome *all) {
@@ -67,10 +144,7 @@ static void run(const lam_team *team, const lam_autoencoder_options *with, const
     lam_autoencoder *a;
     succeed(lam_autoencoder_create(&a, &options, team, &arena, &error), &error);
     assert_int_equal(arena.used, lam_autoencoder_bytes(&options, team, omp_get_max_threads()));
-    lam_autoencoder_start(a, rows, ROWS, SEED, LAYER);
-    // Two of three blocks begin sparse, the others dense.
-    for (int64_t j = 0; j < a->own_latents; j++)
-        a->encoder_bias.value[j] = (a->first_block + j / LAM_LATENT_BLOCK) % 3 ? -1.3f : 0;
+    start(a, rows);
     lam_autoencoder_curves *curves = make_curves(&all->curves);
     do succeed(lam_autoencoder_train(a, rows, ROWS, SEED, LAYER, progress, curves, &error), &error);
     while (curves->status == LAM_AUTOENCODER_STOPPED);
@@ -166,6 +240,9 @@ typedef struct crew {
     int ranks;
     bool differ;
     const lam_autoencoder_options *options;
+    bool in_two; // run_from, with
+    const kept *from;
+    kept *to;
     pthread_barrier_t barrier;
     struct rank *rank;
 } crew;
@@ -285,31 +362,54 @@ static void *run_rank(void *argument) {
     omp_set_num_threads(1);
     outcome mine;
     make_room(&mine);
-    run(&team, r->crew->options, r->rows, NULL, &mine);
+    if (r->crew->in_two)
+        run_from(&team, r->crew->options, r->rows, r->crew->from, r->crew->to, &mine);
+    else
+        run(&team, r->crew->options, r->rows, NULL, &mine);
     join(r, &mine);
     free(mine.weights);
     return NULL;
+}
+
+static void run_crew(crew *c, const float *rows, outcome *all) {
+    c->rank = calloc((size_t)c->ranks, sizeof(rank));
+    pthread_barrier_init(&c->barrier, NULL, (unsigned)c->ranks);
+    for (int i = 0; i < c->ranks; i++) {
+        c->rank[i] = (rank){.crew = c, .number = i, .rows = rows, .all = all};
+        if (i) pthread_create(&c->rank[i].thread, NULL, run_rank, &c->rank[i]);
+    }
+    // Here as the first rank: a failed assertion must leave by this thread.
+    const int before = omp_get_max_threads();
+    run_rank(&c->rank[0]);
+    omp_set_num_threads(before);
+    for (int i = 1; i < c->ranks; i++) pthread_join(c->rank[i].thread, NULL);
+    assert_false(c->differ);
+    pthread_barrier_destroy(&c->barrier);
+    free(c->rank);
 }
 
 static void check_crew(int ranks, const lam_autoencoder_options *options, const float *rows,
                        const outcome *alone) {
     outcome all;
     make_room(&all);
-    crew c = {.ranks = ranks, .options = options, .rank = calloc((size_t)ranks, sizeof(rank))};
-    pthread_barrier_init(&c.barrier, NULL, (unsigned)ranks);
-    for (int i = 0; i < ranks; i++) {
-        c.rank[i] = (rank){.crew = &c, .number = i, .rows = rows, .all = &all};
-        if (i) pthread_create(&c.rank[i].thread, NULL, run_rank, &c.rank[i]);
-    }
-    // Here as the first rank: a failed assertion must leave by this thread.
-    const int before = omp_get_max_threads();
-    run_rank(&c.rank[0]);
-    omp_set_num_threads(before);
-    for (int i = 1; i < ranks; i++) pthread_join(c.rank[i].thread, NULL);
-    assert_false(c.differ);
+    crew c = {.ranks = ranks, .options = options};
+    run_crew(&c, rows, &all);
     assert_true(equal(alone, &all));
-    pthread_barrier_destroy(&c.barrier);
-    free(c.rank);
+    free(all.weights);
+}
+
+// Begun by so many ranks, gone on with by so many others.
+static void check_crews(int before, int after, const lam_autoencoder_options *options,
+                        const float *rows, const outcome *alone) {
+    outcome all;
+    kept state = {{0}};
+    make_room(&all);
+    crew begin = {.ranks = before, .options = options, .in_two = true, .to = &state};
+    run_crew(&begin, rows, &all);
+    crew end = {.ranks = after, .options = options, .in_two = true, .from = &state};
+    run_crew(&end, rows, &all);
+    assert_true(equal(alone, &all));
+    forget(&state);
     free(all.weights);
 }
 
@@ -326,7 +426,7 @@ static void test_ranks(void **state) {
     free(rows);
 }
 
-// The kinds and their options: threads, ranks, and a training in pieces.
+// The kinds and their options: threads, ranks, a training in pieces, and by several processes.
 static void test_kinds(void **state) {
     (void)state;
     float *rows = make_rows(ROWS, WIDTH, 1);
@@ -341,6 +441,8 @@ static void test_kinds(void **state) {
         assert_int_equal(one.measures.flags, 0);
         assert_true(equal(&one, &more));
         check_crew(3, &options, rows, &one);
+        check_crews(1, 3, &options, rows, &one);
+        check_crews(3, 1, &options, rows, &one);
         free(one.weights);
         free(more.weights);
     }

@@ -2,6 +2,7 @@
 #include "autoencoder_fixture.h"
 
 #include "src/autoencoder_published.h"
+#include "src/autoencoder_state.h"
 
 static lam_published *make_published(const lam_published_options *options, lam_arena *arena) {
     lam_error error;
@@ -272,6 +273,53 @@ static void test_stops_and_goes_on(void **state) {
     lam_arena_destroy(&arena);
 }
 
+// What was kept within a step, put into another one: the whole ends in the same bits.
+static void test_kept(void **state) {
+    (void)state;
+    enum { COUNT = 1200, WIDTH = 160, EPOCHS = 4, LATENTS = 2 * WIDTH };
+    float *rows = make_rows(COUNT, WIDTH, 3);
+    lam_arena arena = {0};
+    lam_error error;
+    lam_published_options options = lam_published_defaults(WIDTH);
+    options.epochs = EPOCHS;
+    lam_published *whole = make_published(&options, &arena);
+    curve_memory memory[2];
+    lam_published_start(whole, 8, 2);
+    succeed(lam_published_train(whole, rows, COUNT, NULL, make_curves(&memory[0]), &error), &error);
+
+    int calls = 0;
+    lam_autoencoder_progress progress = {stop_every_third, &calls};
+    lam_training now = {.published = make_published(&options, &arena),
+                        .curves = make_curves(&memory[1])};
+    lam_published_start(now.published, 8, 2);
+    while (true) {
+        succeed(lam_published_train(now.published, rows, COUNT, &progress, now.curves, &error),
+                &error);
+        if (now.curves->status != LAM_AUTOENCODER_STOPPED) break;
+        curve_memory other;
+        lam_training next = {.published = make_published(&options, &arena),
+                             .curves = make_curves(&other)};
+        const lam_state from = lam_training_state(&now), to = lam_training_state(&next);
+        assert_int_equal(from.blocks, 2);
+        for (int64_t block = LAM_STATE_COMMON; block < from.blocks; block++) {
+            const size_t bytes = from.copy(from.of, block, NULL, false);
+            char *between = malloc(bytes);
+            assert_int_equal(from.copy(from.of, block, between, false), bytes);
+            assert_int_equal(to.copy(to.of, block, between, true), bytes);
+            free(between);
+        }
+        memory[1] = other;
+        now = next;
+        now.curves = make_curves(&memory[1]);
+    }
+    assert_int_equal(calls, EPOCHS * 3 - 1 + (EPOCHS * 3 - 1) / 2 / 3);
+    assert_memory_equal(whole->weight.value, now.published->weight.value,
+                        LATENTS * WIDTH * sizeof(float));
+    for (int e = 0; e < EPOCHS; e++) assert_true(memory[0].values[0][e] == memory[1].values[0][e]);
+    free(rows);
+    lam_arena_destroy(&arena);
+}
+
 static void test_limits(void **state) {
     (void)state;
     enum { WIDTH = 9, COUNT = 40 };
@@ -336,6 +384,7 @@ int main(void) {
         cmocka_unit_test(test_largest_stay),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_stops_and_goes_on),
+        cmocka_unit_test(test_kept),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_options),
     };

@@ -106,6 +106,7 @@ static const char whole_job[] =
     "select: first\n"
     "output: led.nc\n"
     "threads: 3\n"
+    "checkpoint: 1.5m\n"
     "beta: {text: passage.txt, template: 'a {}', categories: {x: [y]}}\n"
     "alpha:\n"
     "  site: mlp_fc\n"
@@ -124,6 +125,7 @@ static void test_a_whole_job(void **state) {
     assert_true(globals->seed == INT64_MAX);
     assert_string_equal(globals->output, "studies/led.nc");
     assert_int_equal(globals->threads, 3);
+    assert_true(globals->checkpoint == 90);
     assert_string_equal(globals->input.text.item[0], "studies/pages/LED.html");
     assert_int_equal(globals->input.html, LAM_JOB_HTML_CLIP);
     assert_int_equal(globals->input.select, LAM_JOB_SELECT_FIRST);
@@ -182,7 +184,7 @@ static void test_unknown_names(void **state) {
                "job.yaml:2: unknown profile 'spectra' (known: alpha, beta, gamma)");
     refuse_job(w, "model: m\nquux: 1\n",
                "job.yaml:2: unknown key 'quux' (known: model, mode, seed, output, threads, "
-               "watchdog, distribute, text, "
+               "watchdog, distribute, checkpoint, text, "
                "html, sequences, length, select, limit, sample, end_of_text, documents, alpha, "
                "beta, gamma)");
     refuse_job(w, "model: m\nepochs: 1\nalpha:\n",
@@ -197,7 +199,7 @@ static void test_unknown_names(void **state) {
                "gamma)");
     refuse_job(w, "'': m\nalpha:\n",
                "job.yaml:1: unknown key '' (known: model, mode, seed, output, threads, watchdog, "
-               "distribute, "
+               "distribute, checkpoint, "
                "text, html, "
                "sequences, length, select, limit, sample, end_of_text, documents, alpha, "
                "beta, gamma)");
@@ -299,7 +301,7 @@ static void test_wrong_sets(void **state) {
         {"alpha={}",
          "--set: unknown key 'alpha': it is a section, whose keys are written alpha.key"},
         {"=1", "--set: unknown key '' (known: model, mode, seed, output, threads, watchdog, "
-               "distribute, text, html, "
+               "distribute, checkpoint, text, html, "
                "sequences, length, select, limit, sample, end_of_text, documents, alpha, "
                "beta, gamma)"},
         {"text=", "--set: 'text' is empty, where a path is wanted"},
@@ -329,6 +331,7 @@ static void test_the_text_of_a_job(void **state) {
                               "threads: 3\n"
                               "watchdog: 5m\n"
                               "distribute: 8192\n"
+                              "checkpoint: 90s\n"
                               "text: [pages/LED.html]\n"
                               "html: clip\n"
                               "sequences: 4\n"

@@ -87,7 +87,7 @@ static lam_code see_layer(world *w, int64_t layer, const float *rows, int64_t wo
                                .data = both};
         lam_profile_rsa.see(&w->run, state, &view);
     }
-    const lam_tick tick = {count_tick, w};
+    const lam_tick tick = {.add = count_tick, .user = w};
     const lam_code code =
         lam_profile_rsa.finish(&w->run, layer, state, w->group, &tick, &arena, &w->error);
     lam_arena_destroy(&arena);

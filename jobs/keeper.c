@@ -1,0 +1,160 @@
+#include "jobs/keeper.h"
+
+#include "io/run_layer.h"
+#include "io/run_state.h"
+#include "src/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double clock_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+// A full disk gets its room back: of a state that is the layer's states, so that finished layers,
+// which are small, can still be kept; of those it is all there is.
+static void give_up(lam_keeper *k, bool state, const lam_error *why) {
+    if (state && k->states) {
+        fprintf(stderr, "laminar: %s; the run goes on, but keeps finished layers only\n",
+                why->text);
+        lam_run_state_remove(k->folder, k->name, -1, -1);
+    } else if (!state && k->layers) {
+        fprintf(stderr, "laminar: %s; the run goes on, but keeps no finished layers\n", why->text);
+        lam_run_folder_remove(k->folder);
+        k->layers = false;
+    }
+    k->states = false;
+}
+
+// Waits for the writer, and takes what came of it.
+static void settle(lam_keeper *k) {
+    lam_error failed;
+    if (k->writer && lam_run_writer_wait(k->writer, &failed) != LAM_OK)
+        give_up(k, k->writing_state, &failed);
+}
+
+void lam_keeper_create(lam_keeper *k, const lam_run_folder *folder, double interval, bool resumed) {
+    lam_error failed;
+    *k = (lam_keeper){.folder = folder,
+                      .interval = interval,
+                      .resumed = resumed,
+                      .layers = true,
+                      .states = interval > 0,
+                      .kept = -1};
+    if (lam_run_writer_create(&k->writer, folder, &failed) != LAM_OK) give_up(k, false, &failed);
+}
+
+void lam_keeper_destroy(lam_keeper *k) {
+    settle(k);
+    lam_run_writer_destroy(k->writer);
+    k->writer = NULL;
+}
+
+void lam_keeper_layer(lam_keeper *k, const char *profile, int64_t layer, const lam_group *groups,
+                      size_t count) {
+    lam_run_file file;
+    lam_error failed;
+    settle(k);
+    if (!k->layers) return;
+    if (lam_run_layer_pack(profile, layer, groups, count, &file, &failed) != LAM_OK) {
+        give_up(k, false, &failed);
+        return;
+    }
+    k->writing_state = false;
+    lam_run_writer_put(k->writer, &file, file.name);
+}
+
+// The least and the greatest of what the owners of blocks say.
+static lam_code gather(const lam_state *state, double mine, double *least, double *most,
+                       lam_error *error) {
+    int64_t first, count;
+    double *said = calloc((size_t)state->blocks + 1, sizeof *said);
+    if (!said) return lam_fail(error, LAM_MEMORY, "memory to agree on a state was refused");
+    state->team->own(state->team, state->blocks, &first, &count);
+    for (int64_t i = 0; i < count; i++) said[first + i] = mine;
+    lam_code code = state->team->share(state->team, state->blocks, said, 1, error);
+    *least = *most = said[0];
+    for (int64_t i = 1; i < state->blocks; i++) {
+        if (said[i] < *least) *least = said[i];
+        if (said[i] > *most) *most = said[i];
+    }
+    free(said);
+    return code;
+}
+
+static void tell(const lam_state *state, const char *profile, int64_t layer) {
+    int64_t first, count;
+    char where[LAM_STATE_TEXT];
+    state->team->own(state->team, state->blocks, &first, &count);
+    if (first || !count) return;
+    state->tell(state->of, where);
+    lam_log_any(LAM_NORMAL, "%s, layer %lld goes on at %s", profile, (long long)layer, where);
+}
+
+lam_code lam_keeper_restore(lam_keeper *k, const char *profile, int64_t layer, lam_state *state,
+                            bool *found, lam_error *error) {
+    int64_t mine = INT64_MAX, limit = INT64_MAX;
+    double least, most;
+    bool good = false;
+    *found = false;
+    settle(k); // of the layer before
+    k->since = clock_now();
+    k->kept = -1;
+    lam_run_layer_name(profile, layer, k->name);
+    if (!k->resumed) return LAM_OK;
+    // Down from the latest position, until all have the same one.
+    do {
+        for (good = false; !good && mine >= 0;) {
+            mine = lam_run_state_latest(k->folder, k->name, limit);
+            limit = mine;
+            if (mine >= 0)
+                LAM_TRY(lam_run_state_load(k->folder, k->name, mine, state, &good, error));
+        }
+        LAM_TRY(gather(state, (double)mine, &least, &most, error));
+        limit = (int64_t)least + 1;
+    } while (least < most);
+    if (least < 0) return LAM_OK;
+    // One without blocks has not been asked.
+    if (mine != (int64_t)least)
+        LAM_TRY(lam_run_state_load(k->folder, k->name, (int64_t)least, state, &good, error));
+    if (!good)
+        return lam_fail(error, LAM_IO, "%s: %s of position %lld cannot be read on this rank",
+                        k->folder->path, k->name, (long long)least);
+    k->kept = (int64_t)least;
+    *found = true;
+    tell(state, profile, layer);
+    return LAM_OK;
+}
+
+// Begins to write the state; the one before stays until this one is there.
+static void put(lam_keeper *k, const lam_state *state) {
+    lam_run_file file;
+    lam_error failed;
+    if (lam_run_state_pack(state, k->name, &file, &failed) != LAM_OK) {
+        give_up(k, true, &failed);
+        return;
+    }
+    lam_run_state_remove(k->folder, k->name, k->kept, state->position);
+    k->writing_state = true;
+    lam_run_writer_put(k->writer, &file, NULL);
+}
+
+lam_code lam_keeper_state(lam_keeper *k, const lam_state *state, bool now, lam_error *error) {
+    enum { CANNOT = -1, NOT_DUE, DUE };
+    double least, most;
+    if (now) settle(k);
+    bool due = now || (k->states && clock_now() - k->since >= k->interval &&
+                       !lam_run_writer_busy(k->writer));
+    if (due) settle(k);
+    LAM_TRY(gather(state, !k->states ? CANNOT : due ? DUE : NOT_DUE, &least, &most, error));
+    if (least == CANNOT) k->states = false;
+    if (least < DUE || state->position == k->kept) return LAM_OK;
+    put(k, state);
+    k->kept = state->position;
+    k->since = clock_now();
+    return LAM_OK;
+}
