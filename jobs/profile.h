@@ -77,6 +77,12 @@ typedef struct lam_buffering {
     int64_t rounds;    // times that all sequences pass
 } lam_buffering;
 
+// What a profile's layer keeps of the text until finish: activations that grow with it.
+typedef struct lam_keeping {
+    double bytes;       // of a layer
+    const char *remedy; // where there is no room for it: "take fewer sequences or more ranks"
+} lam_keeping;
+
 enum { LAM_MAX_CHANGES = 4 };
 
 // What a profile may ask of the model once all its layers are finished: how well it still predicts
@@ -118,6 +124,9 @@ typedef struct lam_profile {
     // The groups it fills: at most room, the number in *count. Texts live in the arena.
     lam_code (*groups)(const lam_profile_run *run, lam_profile_group *groups, size_t room,
                        size_t *count, lam_arena *arena, lam_error *error);
+
+    // What begin will take; NULL: nothing that grows with the text. Sequences and chunks are known.
+    void (*keeps)(const lam_profile_run *run, lam_keeping *keeping);
 
     // Makes what a layer keeps while the sequences pass; owned by arena, which is the layer's own.
     lam_code (*begin)(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,

@@ -6,6 +6,7 @@
 #include "io/run_layer.h"
 #include "jobs/intervene.h"
 #include "jobs/keeper.h"
+#include "jobs/memory.h"
 #include "jobs/provenance.h"
 #include "jobs/texts.h"
 #include "jobs/together.h"
@@ -61,6 +62,7 @@ typedef struct lam_run_state {
     lam_sequences *passes; // sequences that go through the model, each once for all profiles that
     size_t pass_count;     // asked for the same
     lam_chunks *chunks;    // [pass]
+    lam_memory memory;
     size_t current_pass;
     int64_t current_round;
     lam_seconds seconds;
@@ -327,6 +329,7 @@ static lam_code make_groups(lam_run_state *r, lam_part *part) {
 static lam_code begin_part(lam_run_state *r, lam_part *part) {
     const char *name = part->run.profile->name;
     part->outgrows = part->run.profile->outgrows && part->run.profile->outgrows(&part->run);
+    LAM_TRY(lam_memory_check(&r->memory, &part->run, r->layer_count, r->error));
     LAM_TRY(make_groups(r, part));
     LAM_ALLOC(part->state, &r->arena, r->layer_count, r->error);
     LAM_ALLOC(part->layer_arena, &r->arena, r->layer_count, r->error);
@@ -344,6 +347,7 @@ static lam_code begin_part(lam_run_state *r, lam_part *part) {
 
 static lam_code begin_layers(lam_run_state *r) {
     LAM_ALLOC(r->rounds, &r->arena, r->pass_count, r->error);
+    r->memory = lam_memory_of(r->comm);
     for (size_t i = 0; i < r->part_count; i++) LAM_TRY(begin_part(r, &r->part[i]));
     return LAM_OK;
 }

@@ -210,6 +210,13 @@ typedef struct spectrum_layer {
     float *module_row;            // [3 width] scratch
 } spectrum_layer;
 
+static void keeps(const lam_profile_run *run, lam_keeping *keeping) {
+    for (size_t s = 0; s < site_count(run); s++)
+        keeping->bytes +=
+            (double)(row_count(run) + target_count(run)) * (double)width_of(run, s) * sizeof(float);
+    keeping->remedy = "take fewer sequences, fewer spectrum.sites, or use more ranks";
+}
+
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
                       lam_error *error) {
     (void)layer;
@@ -433,6 +440,7 @@ const lam_profile lam_profile_spectrum = {
     .sites = sites,
     .take = take,
     .groups = groups,
+    .keeps = keeps,
     .begin = begin,
     .see = see,
     .finish = finish,

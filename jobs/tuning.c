@@ -197,6 +197,13 @@ typedef struct tuning_layer {
     int32_t *fold;           // [target]
 } tuning_layer;
 
+// Regressions go over all targets again and again.
+static void keeps(const lam_profile_run *run, lam_keeping *keeping) {
+    for (size_t s = 0; s < site_count(run); s++)
+        keeping->bytes += (double)run->sequences->count * (double)width_of(run, s) * sizeof(float);
+    keeping->remedy = "choose a shorter text, fewer tuning.sites, or use more ranks";
+}
+
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
                       lam_error *error) {
     (void)layer;
@@ -348,6 +355,7 @@ const lam_profile lam_profile_tuning = {
     .sites = sites,
     .take = take,
     .groups = groups,
+    .keeps = keeps,
     .begin = begin,
     .see = see,
     .finish = finish,

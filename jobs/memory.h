@@ -1,0 +1,20 @@
+// Whether what profiles keep of a text has room in memory.
+#ifndef LAM_MEMORY_H
+#define LAM_MEMORY_H
+
+#include "jobs/profile.h"
+#include "mpi/comm.h"
+
+typedef struct lam_memory {
+    double room;  // bytes that this rank may use: its share of what the host, or a limit, gives
+    double taken; // of it, by what was checked so far
+} lam_memory;
+
+lam_memory lam_memory_of(const lam_comm *comm);
+
+// LAM_MEMORY where a profile's layers, so many on this rank, keep more than there is room for: then
+// the run would come to its end by the system's hand, after hours perhaps. Not collective.
+LAM_CHECKED lam_code lam_memory_check(lam_memory *memory, const lam_profile_run *run,
+                                      int64_t layers, lam_error *error);
+
+#endif
