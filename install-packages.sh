@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # Installs those of laminar's Debian packages that are missing; says nothing where none is.
-#   bash install-packages.sh [build | test | thread | browser]
+#   bash install-packages.sh [build | test | thread | browser | hands]
 # build: to build and run. test: to run the tests as well. thread: for the preset tsan, too.
-# browser: a Chromium, in which the tests open the report.
+# browser: a Chromium, in which the tests open the report. hands: CDO and R, for tests/hands.
 set -euo pipefail
 
 packages=(gcc libc6-dev make cmake pkgconf openmpi-bin libopenmpi-dev libdnnl-dev libnetcdf-dev
           libcurl4-openssl-dev libxml2-dev libjansson-dev libyaml-dev libutf8proc-dev libssl-dev
           libbz2-dev libopenblas-dev libscalapack-openmpi-dev gnuplot-nox)
-tests=(libcmocka-dev clang-format-14 netcdf-bin python3 python3-pil openssl)
+tests=(libcmocka-dev clang-format-14 netcdf-bin nco python3 python3-pil openssl)
 case ${1:-build} in
 build) ;;
 test) packages+=("${tests[@]}") ;;
 browser) packages=(chromium) ;;
+hands) packages=(cdo nco netcdf-bin gnuplot-nox r-cran-ncdf4 python3-venv) ;;
 thread) packages+=("${tests[@]}" clang-14 libomp-14-dev) ;;
 *)
-    echo "install-packages.sh: unknown set \"$1\": build, test, thread or browser" >&2
+    echo "install-packages.sh: unknown set \"$1\": build, test, thread, browser or hands" >&2
     exit 2
     ;;
 esac

@@ -176,6 +176,26 @@ static const lam_panel_entry tuning[] = {
     BY_LAYER("Without a fit", "component_failed", "units"),
     {0}};
 
+static const lam_panel_entry spectrum[] = {
+    {.kind = LAM_CURVES,
+     .title = "Eigenvalues",
+     .variables = {"eigenvalue"},
+     .x = "order",
+     .x_label = "place, 0 the largest",
+     .label = "eigenvalue of the covariance",
+     .logarithmic = true},
+    BY_LAYER("Effective dimensions", "participation_ratio", "participation ratio"),
+    BY_LAYER("Components for 99%", "components_99", "components"),
+    BY_LAYER("Variance", "total_variance", "sum of the eigenvalues"),
+    BY_LAYER("Separation: the direction's spread", "top_eigenvalue",
+             "largest generalized eigenvalue"),
+    {.kind = LAM_BY_LAYER,
+     .title = "Separation: the classes along it",
+     .variables = {"held_out_t", "training_t"},
+     .names = {"held out", "in training"},
+     .label = "Student's t"},
+    {0}};
+
 const lam_figure_entry lam_figure_table[] = {
     {"attention", "attention", "Attention weights",
      "How attention weights are distributed in each layer, all heads together. Maps: a row is a "
@@ -241,4 +261,11 @@ const lam_figure_entry lam_figure_table[] = {
      "accuracy with the "
      "majority baseline, the score of always naming the larger class.",
      3, tuning},
+    {"spectrum", "spectrum/", "Spectrum of the activations",
+     "Eigenvalues of the covariance of a layer's activations over tokens, the largest first, on a "
+     "logarithmic scale; a curve is a layer. A curve that falls fast, or few effective dimensions: "
+     "the activations fill only few directions. Separation: the direction along which one class of "
+     "target words spreads most against the other, and how far it tells the classes apart (t): on "
+     "the words it was found with, and, what counts, on others.",
+     3, spectrum},
     {0}};

@@ -29,6 +29,22 @@ static void put_axis(FILE *out, const char *axis, double low, double high, bool 
     fprintf(out, "set %stics %.9g\n", axis, whole ? fmax(step, 1) : step);
 }
 
+// A logarithmic axis: powers of ten by gnuplot; over less than two of them also 2 and 5 times
+// those.
+static void put_logarithmic(FILE *out, const char *axis, double low, double high) {
+    fprintf(out, "set logscale %s\n", axis);
+    if (high / low > 100) return;
+    fprintf(out, "set %stics (", axis);
+    bool any = false;
+    for (double power = pow(10, floor(log10(low))); power <= high; power *= 10)
+        for (int m = 1; m <= 5; m += m == 1 ? 1 : 3) {
+            if (m * power < low || m * power > high) continue;
+            fprintf(out, "%s%.9g", any ? ", " : "", m * power);
+            any = true;
+        }
+    fputs(")\n", out);
+}
+
 static bool is_whole(const double *at, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (at[i] != floor(at[i])) return false;
@@ -45,7 +61,7 @@ static void put_palette(FILE *out, double last) {
 static void put_map(FILE *out, const lam_panel *panel, const char *file) {
     put_setting(out, "cblabel", panel->value_label);
     put_palette(out, 1);
-    if (panel->logarithmic) fputs("set logscale cb\n", out);
+    if (panel->logarithmic) put_logarithmic(out, "cb", panel->low, panel->high);
     fprintf(out, "set cbrange [%.9g:%.9g]\n", panel->low, panel->high);
     put_axis(out, "x", panel->x_low, panel->x_high, is_whole(panel->column_at, panel->columns));
     put_axis(out, "y", panel->y_low, panel->y_high, is_whole(panel->row_at, panel->rows));
@@ -142,8 +158,8 @@ static void put_panel(FILE *out, const lam_figure *figure, size_t index) {
         put_map(out, panel, file);
         return;
     }
-    if (panel->logarithmic) fputs("set logscale y\n", out);
     fprintf(out, "set yrange [%.9g:%.9g]\nset ytics autofreq\n", panel->low, panel->high);
+    if (panel->logarithmic) put_logarithmic(out, "y", panel->low, panel->high);
     put_axis(out, "x", panel->x_low, panel->x_high,
              !panel->layers && is_whole(panel->series->x, panel->series->count));
     (panel->layers ? put_curves_of_layers : put_curves)(out, panel, file);

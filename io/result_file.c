@@ -84,6 +84,7 @@ static lam_code put_root_attributes(int root, const lam_result *result, lam_erro
         {.name = "Conventions", .text = "CF-1.10, ACDD-1.3"},
         {.name = "title", .text = result->title ? result->title : ""},
         {.name = "summary", .text = result->summary ? result->summary : ""},
+        {.name = "keywords", .text = "language model, transformer, layer, interpretability"},
         {.name = "history", .text = result->history ? result->history : ""},
         {.name = "source", .text = result->source ? result->source : ""},
         {.name = "date_created", .text = result->date ? result->date : ""},
@@ -226,9 +227,12 @@ static lam_code define_variable(int root, int id, const lam_group *group, size_t
                                  &dimension[dimensions], error));
     TRY_NETCDF(nc_def_var(id, name, netcdf_type(described->type), dimensions, dimension, &variable),
                name);
-    if (described->type == LAM_DOUBLE)
+    // A coordinate has no missing values, and CF forbids to say what they would be.
+    const char *const *own = described->dimensions;
+    bool coordinate = own[0] && !own[1] && strcmp(own[0], name) == 0;
+    if (described->type == LAM_DOUBLE && !coordinate)
         TRY_NETCDF(nc_def_var_fill(id, variable, NC_FILL, &(double){NAN}), name);
-    if (described->type == LAM_FLOAT)
+    if (described->type == LAM_FLOAT && !coordinate)
         TRY_NETCDF(nc_def_var_fill(id, variable, NC_FILL, &(float){NAN}), name);
     LAM_TRY(deflate(id, variable, group, index, dimensions, error));
     LAM_TRY(put_text(id, variable, "long_name", described->long_name, error));

@@ -8,7 +8,7 @@ export seconds=120
 
 small_result demo.nc
 figures="attention attention_by_head categories heads heads_by_head rsa rsa_layers sae sae_training
-         selectivity tuning_mlp_fc tuning_qkv"
+         selectivity spectrum_resid_post tuning_mlp_fc tuning_qkv"
 # files FORMAT: the names of all figures' files.
 files() { for figure in $figures; do echo "$figure.$1"; done | sort | xargs; }
 # begins FOLDER FORMAT TEXT: every figure's file begins with it.
@@ -29,7 +29,7 @@ same "all formats: the files" "$(for format in pdf png svg; do files $format; do
 check "the pictures are PNG" begins all png $'\x89PNG'
 check "the documents are PDF" begins all pdf %PDF-
 check "the drawings are XML" well_formed all/*.svg
-pictures "they look as they did" "$expected" all/{attention,rsa_layers,sae,selectivity,tuning_qkv}.png
+pictures "they look as they did" "$expected" all/{attention,rsa_layers,sae,selectivity,spectrum_resid_post,tuning_qkv}.png
 if [ -n "$(python_with PIL)" ]; then
     mkdir swapped
     cp all/sae.png swapped/selectivity.png

@@ -8,7 +8,8 @@ head -c 6000 "$demo/story.txt" >"$work/story.txt"
 small_result() {
     prepare "$LAMINAR" sweep "$demo/demo.yaml" -q -o "$PWD/$1" --set sequences=4 \
         --set length=64 --set rsa.permutations=50 --set rsa.bootstraps=50 --set sae.epochs=4 \
-        --set tuning.folds=2 --set tuning.text="$work/story.txt" "${@:2}"
+        --set tuning.folds=2 --set tuning.text="$work/story.txt" \
+        --set spectrum.text="$work/story.txt" "${@:2}"
 }
 
 # A Python that has the library, or nothing.
