@@ -365,9 +365,9 @@ static lam_code make(reading *r, lam_tokenizer **tokenizer, lam_error *error) {
     r->parts.added = r->added;
     if (r->parts.merge_count == 0) return malformed(r, error, "holds no merges");
     lam_code code = lam_tokenizer_create(&r->parts, tokenizer, error);
-    return code == LAM_OK
-               ? code
-               : lam_fail_within(error, "%s cannot be used (download it again)", r->path);
+    return code == LAM_INPUT
+               ? lam_fail_within(error, "%s cannot be used (download it again)", r->path)
+               : code;
 }
 
 lam_code lam_tokenizer_load(const char *model, lam_tokenizer **tokenizer, lam_error *error) {

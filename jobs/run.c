@@ -376,6 +376,7 @@ static void tick_tokens(void *user, int64_t tokens) {
 // Collective: ends a stage's progress and agrees on what each rank's part of it came to.
 static lam_code end_stage(lam_run_state *r, const char *stage, lam_code code) {
     lam_error broken;
+    if (code == LAM_PEER) return code;
     if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, stage), &broken) != LAM_OK &&
         code == LAM_OK)
         *r->error = broken, code = broken.code;

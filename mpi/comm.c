@@ -57,6 +57,7 @@ _Noreturn void lam_comm_abort(const lam_comm *comm, lam_code code) {
 }
 
 lam_code lam_comm_agree(const lam_comm *comm, lam_code code, lam_error *error) {
+    if (code == LAM_PEER) return code;
     if (code == LAM_OK) code = lam_stop_check(error);
     int mine[2] = {code == LAM_OK ? INT_MAX : comm->rank, code == LAM_OK ? 0 : 1};
     int lowest, failed;
@@ -76,6 +77,7 @@ lam_code lam_comm_agree(const lam_comm *comm, lam_code code, lam_error *error) {
 
 lam_code lam_comm_follow(const lam_comm *comm, lam_code code, lam_error *error) {
     lam_error unreachable;
+    if (code == LAM_PEER) return code;
     if (code == LAM_OK) error->code = LAM_OK;
     if (lam_comm_broadcast(comm, error, sizeof *error, 0, &unreachable) != LAM_OK)
         *error = unreachable;

@@ -20,6 +20,7 @@ typedef struct lam_stream { // one rank's state while the micro-batches pass
     int capacity; // floats in a message
     bool first, last;
     lam_code code;
+    bool passes_on; // the code is an earlier rank's
     lam_error *error;
 } lam_stream;
 
@@ -81,10 +82,7 @@ static lam_code receive(lam_stream *s, int buffer) {
     LAM_TRY(await(s, &s->receive[buffer]));
     int32_t status;
     memcpy(&status, s->message[buffer], sizeof status);
-    if (status != LAM_OK && s->code == LAM_OK)
-        s->code = status == LAM_INTERRUPTED
-                      ? lam_stop_fail(s->error)
-                      : lam_fail(s->error, (lam_code)status, "an earlier rank failed");
+    if (status != LAM_OK && s->code == LAM_OK) s->code = (lam_code)status, s->passes_on = true;
     return LAM_OK;
 }
 
@@ -128,7 +126,7 @@ lam_code lam_pipeline_run(const lam_pipeline *pipeline, lam_error *error) {
     if (code == LAM_OK) {
         if (rank < active) {
             code = stream_run(&stream);
-            if (code == LAM_OK) code = stream.code;
+            if (code == LAM_OK && !stream.passes_on) code = stream.code;
         }
         code = lam_comm_agree(pipeline->comm, code, error);
     }

@@ -38,8 +38,10 @@ mpirun -n 2 "$LAMINAR" sweep job.yaml -o cut.nc -q >"$log/out" 2>"$log/err" &
 started=$!
 kept 14
 kill -USR1 "$started"
+seconds_taken=$SECONDS
 wait "$started"
 same "SIGUSR1 to mpirun: status" 8 $?
+seconds_taken=$((SECONDS - seconds_taken))
 resumes "SIGUSR1 to mpirun" 2 "$whole"
 
 # --- a second signal does not wait; one that follows at once is the same request
@@ -60,7 +62,7 @@ python3 -c 'print("a sentence with some words in it. " * 400000)' >long.txt 2>/d
 before=$(listing)
 "$LAMINAR" tokenize long.txt --model model -o long.npy -q 2>"$log/err" &
 first=$!
-sleep 0.1
+until (((0x$(sed -n 's/^SigBlk:\t//p' "/proc/$first/status") >> 14) & 1)); do sleep 0.01; done
 kill -TERM $first
 wait $first
 same "tokenize: status" 8 "$?"

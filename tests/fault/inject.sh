@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Every place in the program that makes a call which can fail (memory, files, MPI, netCDF, products), one in a
+# run: no rank hangs, all say the same in one line or go on without, no half of a result is left, and
+# --resume comes to the values of a run that nothing happened to. By default some 40 places, evenly drawn from
+# all; LAMINAR_FAULT_PLACES=all takes every one, another number so many.
+. "$(dirname "${BASH_SOURCE[0]}")/ranks.bash"
+
+[ -x "${LAMINAR_FAULTS:-}" ] || skip "laminar_faults is not built (LAMINAR_FAULTS)"
+tiny_model model
+python3 -c 'print("a sentence with some words in it, but not with many of them. " * 60)' >text.txt 2>/dev/null ||
+    for ((i = 0; i < 60; i++)); do echo "a sentence with some words in it, but not with many of them. "; done >text.txt
+cat >job.yaml <<'END_OF_JOB'
+model: model
+text: text.txt
+sequences: 4
+length: 32
+output: cut.nc
+attention: {}
+heads: {}
+rsa: {permutations: 10, bootstraps: 10}
+sae: {epochs: 2, latents: 64, splice: 1}
+END_OF_JOB
+prepare "$LAMINAR" sweep job.yaml -o whole.nc
+whole=$(digest whole.nc)
+mv whole.nc "$log"
+
+for rank in 0 1; do
+    export LAMINAR_FAULT=$rank:$log/places.$rank
+    ranks=2 expect "finding the places of rank $rank" "$LAMINAR_FAULTS" sweep job.yaml -q
+    same "finding the places of rank $rank: the same values" "$whole" "$(digest cut.nc)"
+    rm -rf cut.nc cut.run
+done
+for rank in 0 1; do sed "s/^/$rank:/" "$log/places.$rank"; done >"$log/places"
+all=$(wc -l <"$log/places")
+most=${LAMINAR_FAULT_PLACES:-40}
+[ "$most" != all ] || most=$all
+echo "$all places, of which $most are tried"
+
+# What the message of a call that failed says, and the status of the run; 0 where the run goes on without.
+expected() {
+    case $1 in
+    malloc | calloc | realloc | strdup | strndup | open_memstream | lam_arena_alloc | lam_product_block | mmap | \
+        pthread_create) echo "5" ;;
+    MPI_*) echo "7" ;;
+    nc_*) echo "4|5" ;;
+    *) echo "3|4" ;;
+    esac
+}
+
+# judge NAME: of a run that has ended: why it is not what it should be, or nothing.
+judge() {
+    local codes lines
+    codes=$(tr ' ' '\n' <<<"$statuses" | sort -u | grep .)
+    lines=$(grep -c '^laminar: error: ' "$log/err")
+    if [ "$codes" = 0 ]; then # it went on without
+        [ "$(digest cut.nc)" = "$whole" ] || echo "other values"
+        return
+    fi
+    [ ! -e cut.nc ] || [ "$(digest cut.nc)" = "$whole" ] || echo "half a result is left"
+    [ -z "$(find . -maxdepth 1 -name '.laminar-*')" ] || echo "a temporary file is left"
+    [ "$lines" -eq 1 ] || echo "$lines lines of error"
+    # Where MPI itself fails the ranks cannot agree: the first to know ends the others.
+    [ "${1#MPI_}" = "$1" ] || codes=$(grep -vx '1[0-9][0-9]' <<<"$codes")
+    grep -qxE "$(expected "$1")" <<<"$codes" || echo "status $statuses"
+}
+
+missed=0 slowest=0
+for ((i = 0; i < most; i++)); do
+    IFS=': ' read -r rank number name < <(sed -n "$((i * all / most + 1))p" "$log/places")
+    began=$SECONDS
+    LAMINAR_FAULT=$rank:$number ranks=2 seconds=60 run "$LAMINAR_FAULTS" sweep job.yaml -q
+    [ $((SECONDS - began)) -le "$slowest" ] || slowest=$((SECONDS - began))
+    # How often a rank reports its progress is a matter of time: the call may be one of its neighbours.
+    name=$(sed -n 's/^fault: //p' "$log/err")
+    case="${name:-none}, call $number of rank $rank"
+    [ -n "$name" ] || missed=$((missed + 1))
+    why=$(judge "$name")
+    said=$(grep -h '^laminar: ' "$log/err" | head -n 1)
+    if [ -z "$why" ]; then pass "$case: ${said:-goes on}"; else fail "$case" "${why//$'\n'/, }" "$log/err"; fi
+    if [ ! -e cut.nc ]; then
+        run env -u LAMINAR_FAULT "$LAMINAR" sweep job.yaml -q --resume
+        same "$case: goes on to the same values" "$whole" "$(digest cut.nc)"
+    fi
+    case $name in
+    opendir | unlink) ;; # it cannot be removed then
+    *) check "$case: nothing is left" test ! -e cut.run ;;
+    esac
+    rm -rf cut.nc cut.run .laminar-*
+done
+[ "$failed" -ne 0 ] || cp "$log/whole.nc" cut.nc
+row "one call fails, at each of $most places of $all" "the whole run at most $slowest" "$whole"
+check "places that were missed: $missed" test $((10 * missed)) -le "$most"
