@@ -87,10 +87,10 @@ lam_code lam_run_writer_wait(lam_run_writer *w, lam_error *error) {
 
 void lam_run_writer_put(lam_run_writer *w, lam_run_file *file, const char *superseded) {
     pthread_mutex_lock(&w->lock);
+    w->superseded[0] = '\0'; // before file, whose own name it may be
+    if (superseded) strncat(w->superseded, superseded, sizeof w->superseded - 1);
     w->file = *file;
     *file = (lam_run_file){0};
-    w->superseded[0] = '\0';
-    if (superseded) strncat(w->superseded, superseded, sizeof w->superseded - 1);
     w->busy = true;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
