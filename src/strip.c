@@ -67,7 +67,7 @@ static lam_code strip_ends(const lam_tokenizer *tokenizer, const uint32_t *token
     LAM_TRY(text_of(tokenizer, token + count - ENDS, ENDS, &text, start, arena, error));
     if (!text) return LAM_OK;
     find_text(text, start[ENDS], &first, &end);
-    if (end <= MOST_BYTES) return LAM_OK;
+    if (first == start[ENDS] || end <= MOST_BYTES) return LAM_OK;
     for (*to = ENDS; start[*to] > end;) --*to;
     *found = start[*to] == end;
     *to += count - ENDS;

@@ -35,7 +35,8 @@ static void check(const lam_tokenizer *tokenizer, const char *text, const char *
     assert_int_equal(
         lam_tokens_strip(tokenizer, ids.id, (int64_t)ids.count, &got, &count, &arena, &error),
         LAM_OK);
-    if (count != (int64_t)want.count) fail_msg("'%s': %lld tokens", text, (long long)count);
+    if (count != (int64_t)want.count)
+        fail_msg("%lld tokens, not %zu: '%s'", (long long)count, want.count, text);
     if (count) assert_memory_equal(got, want.id, want.count * sizeof *got);
     lam_ids_destroy(&ids);
     lam_ids_destroy(&want);
@@ -65,6 +66,37 @@ static void test_pythia(void **state) {
     check_all("pythia");
 }
 
+// Of a long text the ends are looked at alone, but where they do not tell.
+static void test_long(void **state) {
+    (void)state;
+    static const char *const ends[][2] = {
+        {"", ""},
+        {"\n\n", "\n"},
+        {"  ", " \n\n"},
+        {"    ", "\u3000\u3000"},
+        {"\u3000", "\u2028"},
+        {"\xc2\x85", " \t"},
+    };
+    enum { WORDS = 6000, BLANKS = 20000 };
+    lam_tokenizer *tokenizer = load(LAM_TEST_DEMO);
+    char *text = malloc(8 * WORDS + BLANKS + 64), *stripped = malloc(8 * WORDS + 64);
+    size_t used = 0;
+    for (int i = 0; i < WORDS; i++)
+        used += (size_t)sprintf(stripped + used, i ? " cat %d" : "The%d", i % 10);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        sprintf(text, "%s%s%s", ends[i][0], stripped, ends[i][1]);
+        check(tokenizer, text, stripped);
+    }
+    memset(text, '\n', BLANKS); // white space as far as is looked
+    strcpy(text + BLANKS, stripped);
+    check(tokenizer, text, stripped);
+    sprintf(text, "%s%*s", stripped, BLANKS, "\n");
+    check(tokenizer, text, stripped);
+    free(text);
+    free(stripped);
+    lam_tokenizer_destroy(tokenizer);
+}
+
 // What cannot be read as text stays as it is.
 static void test_unknown(void **state) {
     (void)state;
@@ -84,10 +116,8 @@ static void test_unknown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_demo),
-        cmocka_unit_test(test_gpt2),
-        cmocka_unit_test(test_pythia),
-        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_demo), cmocka_unit_test(test_gpt2),    cmocka_unit_test(test_pythia),
+        cmocka_unit_test(test_long), cmocka_unit_test(test_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
