@@ -1,8 +1,10 @@
 // The profile of representational similarity: how alike words are to a layer, whether words of one
 // category are more alike than others, and how far the layer's Q, K and V agree on it.
 #include "jobs/rsa.h"
+#include "jobs/together.h"
 #include "src/module_order.h"
 #include "src/rsa_resample.h"
+#include "src/rsa_shared.h"
 #include "src/similarity.h"
 
 #include <math.h>
@@ -153,32 +155,34 @@ static const lam_variable layer_variables[] = {
     {NULL},
 };
 
-static lam_site site_of(const lam_profile_run *run) {
+lam_site lam_rsa_site(const lam_profile_run *run) {
     return row_sites[((const rsa_options *)run->options)->site];
 }
 
-static int component_count(const lam_profile_run *run) {
-    return site_of(run) == LAM_SITE_QKV ? LAM_RSA_COMPONENTS : 1;
+int lam_rsa_component_count(const lam_profile_run *run) {
+    return lam_rsa_site(run) == LAM_SITE_QKV ? LAM_RSA_COMPONENTS : 1;
 }
 
 static lam_code check_similarity(const lam_profile_run *run, lam_error *error) {
     const rsa_options *o = run->options;
     const double words = (double)lam_rsa_word_count(o);
     const double bytes =
-        words * words * component_count(run) * (double)run->model->layers * sizeof(float);
+        words * words * lam_rsa_component_count(run) * (double)run->model->layers * sizeof(float);
     if (!o->similarity || bytes <= MOST_SIMILARITY_BYTES) return LAM_OK;
     return lam_fail(error, LAM_USAGE,
                     "rsa.similarity: %.0f x %.0f words in %lld layers and %d component%s are %.3g "
                     "GB, more than the %.3g GB that are stored at most: leave it out, or take "
                     "fewer words",
-                    words, words, (long long)run->model->layers, component_count(run),
-                    component_count(run) == 1 ? "" : "s", bytes / 1e9, MOST_SIMILARITY_BYTES / 1e9);
+                    words, words, (long long)run->model->layers, lam_rsa_component_count(run),
+                    lam_rsa_component_count(run) == 1 ? "" : "s", bytes / 1e9,
+                    MOST_SIMILARITY_BYTES / 1e9);
 }
 
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
     rsa_options *o = run->options;
     LAM_TRY(lam_rsa_check_words(o, error));
     LAM_TRY(check_similarity(run, error));
+    LAM_TRY(lam_rsa_check_shared(run, error));
     const int64_t resamples = lam_rsa_word_count(o) > LAM_RSA_MANY_WORDS ? 0 : 1000;
     if (o->permutations == LAM_AUTO_INTEGER) o->permutations = resamples;
     if (o->bootstraps == LAM_AUTO_INTEGER) o->bootstraps = resamples;
@@ -186,7 +190,7 @@ static lam_code resolve(const lam_profile_run *run, lam_error *error) {
 }
 
 static lam_site_set sites(const lam_profile_run *run) {
-    return LAM_SITE_BIT(site_of(run));
+    return LAM_SITE_BIT(lam_rsa_site(run));
 }
 
 // --- the result's shape
@@ -197,7 +201,7 @@ static bool named(const lam_variable *variable, const char *name) {
 
 static bool is_wanted(const lam_profile_run *run, const lam_variable *v) {
     const rsa_options *o = run->options;
-    if (component_count(run) == 1 && (named(v, "pair") || strncmp(v->name, "rsa", 3) == 0))
+    if (lam_rsa_component_count(run) == 1 && (named(v, "pair") || strncmp(v->name, "rsa", 3) == 0))
         return false;
     if (named(v, "rsa_p_value") || named(v, "selectivity_p_value")) return o->permutations > 0;
     if (named(v, "rsa_interval") || named(v, "selectivity_interval") || named(v, "bound"))
@@ -217,7 +221,7 @@ static lam_code groups(const lam_profile_run *run, lam_profile_group *group, siz
                        size_t *count, lam_arena *arena, lam_error *error) {
     (void)room;
     const rsa_options *o = run->options;
-    const int components = component_count(run);
+    const int components = lam_rsa_component_count(run);
     lam_variable *chosen;
     LAM_ALLOC(chosen, arena, sizeof variables / sizeof *variables, error);
     size_t n = 0;
@@ -247,8 +251,8 @@ static lam_code groups(const lam_profile_run *run, lam_profile_group *group, siz
 
 // --- the rows
 
-static lam_code make_categories(const rsa_options *o, lam_categories *categories, lam_arena *arena,
-                                lam_error *error) {
+lam_code lam_rsa_make_categories(const rsa_options *o, lam_categories *categories, lam_arena *arena,
+                                 lam_error *error) {
     const int64_t words = lam_rsa_word_count(o), count = (int64_t)o->categories.count;
     int64_t *start;
     int32_t *of;
@@ -267,9 +271,9 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
     (void)layer;
     rsa_rows *rows;
     LAM_ALLOC(rows, arena, 1, error);
-    LAM_TRY(make_categories(run->options, &rows->categories, arena, error));
-    rows->components = component_count(run);
-    rows->width = lam_site_width(run->model, site_of(run)) / rows->components;
+    LAM_TRY(lam_rsa_make_categories(run->options, &rows->categories, arena, error));
+    rows->components = lam_rsa_component_count(run);
+    rows->width = lam_site_width(run->model, lam_rsa_site(run)) / rows->components;
     LAM_ALLOC(rows->row, arena, rows->components * rows->categories.words * rows->width, error);
     if (run->mode == LAM_PUBLISHED && rows->components > 1)
         LAM_ALLOC(rows->module, arena, rows->components * rows->width, error);
@@ -291,7 +295,7 @@ static void see(const lam_profile_run *run, void *state, const lam_view *view) {
 
 static int64_t units(const lam_profile_run *run) {
     const rsa_options *o = run->options;
-    return component_count(run) + o->permutations + o->bootstraps;
+    return lam_rsa_component_count(run) + o->permutations + o->bootstraps;
 }
 
 // --- once for all layers
@@ -307,7 +311,7 @@ static double product_of(const float *a, const float *b, int64_t count) {
 static void compare_layers(const lam_profile_run *run, const lam_group *group) {
     const int64_t layers = run->model->layers,
                   pairs = lam_pair_count(lam_rsa_sample_size(run->options));
-    const int components = component_count(run);
+    const int components = lam_rsa_component_count(run);
     const float *from = group[1].data[0]; // [layer, component, pair]
     double *to = group[0].data[lam_group_find(&group[0], "layer_rsa")];
 #pragma omp parallel for schedule(dynamic) collapse(2)
@@ -345,16 +349,20 @@ static void describe_words(const lam_profile_run *run, lam_group *group, int64_t
 
 static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
     const rsa_options *o = run->options;
+    const int components = lam_rsa_component_count(run);
     int64_t several;
     describe_words(run, group, &several);
     compare_layers(run, group);
     int32_t *other = lam_group_row(group, "other_layer", 0);
     for (int64_t l = 0; l < run->model->layers; l++) other[l] = (int32_t)l;
-    if (component_count(run) > 1)
+    if (lam_rsa_component_count(run) > 1)
         memcpy(lam_group_row(group, "pair", 0), pair_names, sizeof pair_names);
     if (o->bootstraps > 0)
         memcpy(lam_group_row(group, "bound", 0), lam_rsa_levels, sizeof lam_rsa_levels);
     LAM_TRY(lam_group_text(group, "template", o->template, error));
+    LAM_TRY(lam_together_describe(group, lam_rsa_outgrows(run) ? "all but layer_rsa" : "", error));
+    if (lam_rsa_outgrows(run) && components > 1)
+        LAM_TRY(lam_group_number(group, "rsa_spearman_bins", LAM_RSA_SHARED_BINS, true, error));
     LAM_TRY(lam_group_text(group, "distance", distance_choices[o->distance], error));
     LAM_TRY(lam_group_text(group, "site", site_choices[o->site], error));
     LAM_TRY(lam_group_number(group, "permutations", (double)o->permutations, true, error));
@@ -377,6 +385,8 @@ const lam_profile lam_profile_rsa = {
     .begin = begin,
     .see = see,
     .finish = lam_rsa_finish,
+    .outgrows = lam_rsa_outgrows,
+    .finish_together = lam_rsa_finish_together,
     .units = units,
     .unit = "steps",
     .describe = describe,

@@ -42,6 +42,23 @@ typedef struct rsa_rows {
     float *module; // published mode of qkv: a row in the module's own order; else NULL
 } rsa_rows;
 
+// The site whose rows are compared, and its components: Q, K and V, or itself alone.
+lam_site lam_rsa_site(const lam_profile_run *run);
+int lam_rsa_component_count(const lam_profile_run *run);
+
+// Owned by arena. LAM_MEMORY.
+LAM_CHECKED lam_code lam_rsa_make_categories(const rsa_options *options, lam_categories *categories,
+                                             lam_arena *arena, lam_error *error);
+
+// Whether the words are so many that all ranks share their similarities; lam_rsa_finish then leaves
+// all but layer_rsa to lam_rsa_finish_together (profile.h). LAM_USAGE where what is asked for is
+// not to be had of them; before what is auto is filled in.
+bool lam_rsa_outgrows(const lam_profile_run *run);
+LAM_CHECKED lam_code lam_rsa_check_shared(const lam_profile_run *run, lam_error *error);
+LAM_CHECKED lam_code lam_rsa_finish_together(const lam_profile_run *run, int64_t layer, void *state,
+                                             lam_group *group, const lam_grid *grid,
+                                             lam_error *error);
+
 // The quantile levels of the intervals.
 extern const double lam_rsa_levels[2];
 

@@ -39,19 +39,24 @@ static bool is_defined(const rsa_work *w, int pair) {
     return !(flags & (LAM_RSA_UNDIRECTED | LAM_RSA_FLAT));
 }
 
-static lam_code copy_rows(const rsa_work *w, int k, double *x) {
+static lam_code check_rows(const rsa_work *w, int k) {
     const rsa_rows *rows = w->rows;
-    const int64_t words = rows->categories.words, count = words * rows->width;
+    const int64_t count = rows->categories.words * rows->width;
     const float *from = rows->row + k * count;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         if (!isfinite(from[i]))
             return lam_fail(w->error, LAM_NUMERIC,
                             "the activation of unit %lld for '%s' is %f: the model's weights "
                             "overflow on this word",
                             (long long)(k * rows->width + i % rows->width),
                             lam_excerpt_of(word_at(w, i / rows->width)).text, (double)from[i]);
-        x[i] = (double)from[i];
-    }
+    return LAM_OK;
+}
+
+static lam_code copy_rows(const rsa_work *w, int k, double *x) {
+    const int64_t count = w->rows->categories.words * w->rows->width;
+    LAM_TRY(check_rows(w, k));
+    for (int64_t i = 0; i < count; i++) x[i] = (double)w->rows->row[k * count + i];
     return LAM_OK;
 }
 
@@ -128,22 +133,51 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+// One component's pairs of the words chosen, out of those of all.
+static void pick_pairs(const rsa_work *w, int k, const int64_t *order, int64_t size, double *kept) {
+    for (int64_t i = 0; i < size; i++)
+        for (int64_t j = i + 1; j < size; j++)
+            *kept++ = w->pairs[k][lam_pair_row(w->rows->categories.words, order[i]) + order[j]];
+}
+
+// The same where there are none of all: from the words' rows.
+static lam_code compare_chosen(rsa_work *w, int k, const int64_t *order, int64_t size,
+                               double *kept) {
+    const rsa_rows *rows = w->rows;
+    const int64_t width = rows->width;
+    lam_arena scratch = {0};
+    int64_t undirected = 0;
+    double *x = lam_arena_alloc(&scratch, (size_t)(size * width), sizeof *x, w->error);
+    for (int64_t i = 0; x && i < size; i++)
+        for (int64_t u = 0; u < width; u++)
+            x[i * width + u] =
+                (double)rows->row[(k * rows->categories.words + order[i]) * width + u];
+    lam_code code = LAM_MEMORY;
+    if (x)
+        code = lam_similarity((lam_similarity_kind)w->options->distance, x, size, width, kept,
+                              &undirected, w->error);
+    lam_arena_destroy(&scratch);
+    if (undirected > 0) w->flags[k] |= LAM_RSA_UNDIRECTED;
+    return code;
+}
+
 // The pairs of the words that stand for all in layer_rsa: drawn, the same in every layer.
-static lam_code keep_for_layers(const rsa_work *w) {
-    const int64_t words = w->rows->categories.words, size = lam_rsa_sample_size(w->options);
+static lam_code keep_for_layers(rsa_work *w) {
+    const int64_t words = w->rows->categories.words, size = lam_rsa_sample_size(w->options),
+                  n = lam_pair_count(size);
     int64_t *order;
     LAM_ALLOC(order, w->arena, words, w->error);
     const lam_random random = lam_random_key(w->run->seed, LAM_RANDOM_RSA_WORDS, 0, 0);
     lam_random_permutation(&random, words, order);
     qsort(order, (size_t)size, sizeof *order, ascending);
     double *kept;
-    LAM_ALLOC(kept, w->arena, lam_pair_count(size), w->error);
+    LAM_ALLOC(kept, w->arena, n, w->error);
     float *to = lam_group_row(&w->group[1], "pairs", w->layer);
     for (int k = 0; k < w->rows->components; k++) {
-        int64_t n = 0;
-        for (int64_t i = 0; i < size; i++)
-            for (int64_t j = i + 1; j < size; j++)
-                kept[n++] = w->pairs[k][lam_pair_row(words, order[i]) + order[j]];
+        if (w->pairs[k])
+            pick_pairs(w, k, order, size, kept);
+        else
+            LAM_TRY(compare_chosen(w, k, order, size, kept));
         lam_standard was;
         const bool missing = w->flags[k] & (LAM_RSA_UNDIRECTED | LAM_RSA_FLAT);
         if (!lam_standardise(kept, n, &was) && !missing) w->flags[k] |= LAM_RSA_SAMPLE;
@@ -207,6 +241,15 @@ static lam_code resample(const rsa_work *w) {
     return LAM_OK;
 }
 
+// What one rank does of so many words that their pairs are all ranks' together.
+static lam_code leave_to_all(rsa_work *w) {
+    for (int k = 0; k < w->rows->components; k++) LAM_TRY(check_rows(w, k));
+    LAM_TRY(keep_for_layers(w));
+    return w->tick->add(w->tick->user, w->rows->components, "similarities")
+               ? LAM_OK
+               : lam_stop_fail(w->error);
+}
+
 lam_code lam_rsa_finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                         const lam_tick *tick, lam_arena *arena, lam_error *error) {
     const rsa_rows *rows = state;
@@ -220,6 +263,7 @@ lam_code lam_rsa_finish(const lam_profile_run *run, int64_t layer, void *state, 
                   .arena = arena,
                   .error = error,
                   .flags = lam_group_row(&group[0], "undefined", layer)};
+    if (lam_rsa_outgrows(run)) return leave_to_all(&w);
     lam_arena ranks = {0};
     const lam_code code = measure(&w, &ranks);
     lam_arena_destroy(&ranks);

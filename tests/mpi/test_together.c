@@ -29,10 +29,13 @@ static void compare_values(const loaded *got, const loaded *want) {
             continue;
         }
         const double *a = got->group.data[v], *b = want->group.data[v];
+        // What falls into one of 2^22 bins has one rank: pairs that near are few, of 561.
+        const bool binned = strcmp(variable->name, "rsa_spearman") == 0;
+        const double tolerance = binned ? 1e-6 : LAM_TOGETHER_TOLERANCE;
         double most = 0;
         for (int64_t i = 0; i < count; i++) most = fmax(most, isnan(b[i]) ? 0 : fabs(b[i]));
         for (int64_t i = 0; i < count; i++)
-            if (isnan(a[i]) != isnan(b[i]) || fabs(a[i] - b[i]) > LAM_TOGETHER_TOLERANCE * most)
+            if (isnan(a[i]) != isnan(b[i]) || fabs(a[i] - b[i]) > tolerance * most)
                 fail_msg("%s/%s, value %d: %.17g, not %.17g", want->group.name, variable->name,
                          (int)i, a[i], b[i]);
     }
@@ -98,12 +101,23 @@ static void test_tuning(void **state) {
     check_together(keys, 130, one);
 }
 
+// The default words, 34 of them.
+static void test_rsa(void **state) {
+    (void)state;
+    static const char *const shared[][2] = {{"rsa", "all but layer_rsa"}, {NULL, NULL}};
+    static const char *const alone[][2] = {{"rsa", ""}, {NULL, NULL}};
+    check_together("rsa: {permutations: 0, bootstraps: 0}", 34, shared);
+    check_together("rsa: {permutations: 0, bootstraps: 0, distance: correlation, site: mlp_out}",
+                   20, shared);
+    check_together("rsa: {permutations: 5, bootstraps: 5}", 35, alone);
+}
+
 int main(int argc, char **argv) {
     lam_error error;
     if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
     lam_log_open(LAM_QUIET, false);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_spectrum),
-                                       cmocka_unit_test(test_tuning)};
+                                       cmocka_unit_test(test_tuning), cmocka_unit_test(test_rsa)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     lam_comm_destroy(&comm);
     return failed;

@@ -217,6 +217,7 @@ static void plant(planted *p, lam_family family, const char *keys) {
     for (int i = 0; i < TARGETS; i++)
         p->sequences.start[i + 1] = i + 1, p->sequences.label[i] = i >= 20;
     p->run = (lam_profile_run){.profile = &lam_profile_tuning,
+                               .distribute = LAM_GRID_ALONE_MOST,
                                .mode = (lam_mode)p->job.globals.mode,
                                .seed = 1,
                                .model = &p->config,

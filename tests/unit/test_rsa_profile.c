@@ -44,8 +44,11 @@ static void begin_world(world *w, const char *categories) {
     assert_int_equal(lam_option_set(lam_option_find(options, "categories"), &w->options,
                                     "categories", categories, NULL, &w->arena, &w->error),
                      LAM_OK);
-    w->run = (lam_profile_run){
-        .profile = &lam_profile_rsa, .seed = 1, .model = &w->model, .options = &w->options};
+    w->run = (lam_profile_run){.distribute = LAM_GRID_ALONE_MOST,
+                               .profile = &lam_profile_rsa,
+                               .seed = 1,
+                               .model = &w->model,
+                               .options = &w->options};
     assert_int_equal(lam_profile_rsa.resolve(&w->run, &w->error), LAM_OK);
     lam_profile_group group[2];
     size_t count;
