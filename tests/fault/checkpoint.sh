@@ -62,3 +62,18 @@ for what in "2 1 kind=relu" "1 3 kind=topk k=20 dead_after=120" "3 2 kind=batcht
     differ "$sets, killed on $before ranks: status" 0 "$?"
     OMP_NUM_THREADS=2 goes_on "$sets, then on $after" "$(digest whole.nc)" "$after" "${with[@]}"
 done
+
+# --- no room for a state: the run goes on without, and ends well
+mkdir full
+# shellcheck disable=SC2016
+mounted=(unshare --user --map-root-user --mount bash -c '
+    mount -t tmpfs -o size=600k tmpfs full && "$@" && cp full/x.nc .' -)
+if "${mounted[@]}" touch full/x.nc 2>/dev/null; then
+    expect "a full disk: ends well" "${mounted[@]}" "${sweep[@]}" -o full/x.nc --checkpoint 0.01s
+    same "a full disk: says so once" 1 "$(grep -c 'the disk is full .* keeps finished layers only' \
+        "$log/err")"
+    prepare "${sweep[@]}" -o whole.nc
+    same "a full disk: the same values" "$(digest whole.nc)" "$(digest x.nc)"
+else
+    echo "left out: a full disk, which this system lets nobody mount"
+fi
