@@ -228,8 +228,8 @@ static void end_panel(maker *m) {
         set_x_range(panel);
     }
     if (panel->logarithmic) {
-        panel->low = fmax(low, high * logarithmic_reach);
-        panel->high = high > panel->low ? high : 10 * high;
+        panel->low = fmin(fmax(low, high * logarithmic_reach), high / 10);
+        panel->high = high;
         return;
     }
     bool flat = high - low <= 1e-9 * fmax(fabs(low), fabs(high));

@@ -65,26 +65,24 @@ static void put_map(FILE *out, const lam_panel *panel, const char *file) {
     fprintf(out, "set cbrange [%.9g:%.9g]\n", panel->low, panel->high);
     put_axis(out, "x", panel->x_low, panel->x_high, is_whole(panel->column_at, panel->columns));
     put_axis(out, "y", panel->y_low, panel->y_high, is_whole(panel->row_at, panel->rows));
-    fprintf(out, "plot '%s' using 1:2", file);
-    if (panel->rows > 1 && panel->columns > 1)
-        fprintf(out, ":($3 < %.9g ? %.9g : $3) with image notitle\n", panel->low, panel->low);
-    else // not enough for gnuplot's image
-        fprintf(out,
-                ":(%.9g):(%.9g):($3 < %.9g ? %.9g : $3) with boxxyerror fillcolor palette "
-                "fillstyle solid noborder notitle\n",
-                (panel->x_high - panel->x_low) / (double)panel->columns / 2,
-                (panel->y_high - panel->y_low) / (double)panel->rows / 2, panel->low, panel->low);
+    fprintf(out, "plot '%s' using 1:2:($3 < %.9g ? %.9g : $3) with image notitle\n", file,
+            panel->low, panel->low);
 }
 
 static void put_curves_of_layers(FILE *out, const lam_panel *panel, const char *file) {
+    // What a logarithmic axis cannot show leaves through its end.
+    char value[80] = "$2";
+    if (panel->logarithmic)
+        snprintf(value, sizeof value, "$2 < %.9g ? %.9g : $2", panel->low, panel->low / 10);
     double last = (double)(panel->series_count - 1);
     put_palette(out, 0.9);
     put_setting(out, "cblabel", "layer");
     fprintf(out, "set cbrange [0:%.9g]\nset cbtics %.9g\n", fmax(last, 1), fmax(1, ceil(last / 6)));
-    fprintf(out,
-            "plot for [i = 0:%.9g] '%s' index i using 1:2:(i) with lines linewidth 1.2 linecolor "
-            "palette notitle\n",
-            last, file);
+    fprintf(
+        out,
+        "plot for [i = 0:%.9g] '%s' index i using 1:(%s):(i) with lines linewidth 1.2 linecolor "
+        "palette notitle\n",
+        last, file, value);
 }
 
 static void put_curves(FILE *out, const lam_panel *panel, const char *file) {
@@ -208,11 +206,19 @@ static void put_number(FILE *out, double value, char after) {
         fprintf(out, "NaN%c", after);
 }
 
+// Where the i-th half of a cell of width 1 lies beside the middle; 0 for a whole cell.
+static double half_of(size_t i, size_t parts) {
+    return parts == 1 ? 0 : i ? 0.25 : -0.25;
+}
+
 void lam_plot_data(FILE *out, const lam_panel *panel) {
-    for (size_t row = 0; row < panel->rows; row++)
-        for (size_t column = 0; column < panel->columns; column++) {
-            put_number(out, panel->column_at[column], ' ');
-            put_number(out, panel->row_at[row], ' ');
+    // gnuplot's images have two rows and two columns at least: a single one is given as two halves.
+    size_t parts = panel->rows == 1 ? 2 : 1, strips = panel->columns == 1 ? 2 : 1;
+    for (size_t i = 0; i < panel->rows * parts; i++)
+        for (size_t j = 0; j < panel->columns * strips; j++) {
+            size_t row = i / parts, column = j / strips;
+            put_number(out, panel->column_at[column] + half_of(j, strips), ' ');
+            put_number(out, panel->row_at[row] + half_of(i, parts), ' ');
             put_number(out, panel->values[row * panel->columns + column], '\n');
         }
     for (size_t s = 0; s < panel->series_count; s++) {

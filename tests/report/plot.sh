@@ -73,6 +73,15 @@ cp several/sae.png several_sae.png
 pictures "several results look as they did" "$expected" several_sae.png
 check "several results: a map for each" grep -q "Each token on itself: small" several/attention.gp
 
+# --- a single layer and head: gnuplot has no image of one row
+tiny_model single gpt2:1x32x1:4096:128
+small_result single.nc --set model="$PWD/single" --set length=32 --set sae.epochs=1
+expect "a single layer" "$LAMINAR" plot single.nc -o single-figures --script -v
+check "a single layer: gnuplot did not complain" bash -c '! grep -i warning "$0"' "$log/err"
+same "a single layer: a map's cells, in halves" 600 "$(wc -l <single-figures/attention-1.dat)"
+same "a single layer: a head's cell, in quarters" 4 \
+    "$(wc -l <single-figures/attention_by_head-1.dat)"
+
 # --- texts that gnuplot, a shell or XML would read as more than texts
 hostile="a'b\"c\`touch pwned1\`\$(touch pwned2)@x^2_{3}<i>&.nc"
 small_result hostile.nc --set sae.epochs=1 --set 'rsa.categories={"x''y`touch pwned3`^2_{z}": [sun, moon, star], "<b>&amp;\\n%s": [bed, rug, wall], "%d @pi": [pear, plum, fig]}'
