@@ -1,5 +1,6 @@
 // The profile of attention weights: how they are distributed, and where each head looks.
 #include "src/attention.h"
+#include "jobs/gather.h"
 #include "jobs/passage.h"
 #include "jobs/profile.h"
 #include "src/histogram.h"
@@ -99,16 +100,15 @@ typedef struct weight_kind {
 enum { FINAL, SELF, KINDS };
 static const char *const kind_names[KINDS] = {"final", "self"};
 
-// What a layer keeps. Heads and sequences of a batch come from different threads at once, so what
-// they bring is laid down by (sequence, head), and added up in that order when the batch has
-// passed.
+// What a layer keeps. Heads and sequences of a batch come from different threads at once, and
+// batches to different members of a team: so what they bring is laid down by (sequence, head), and
+// added up in that order.
 typedef struct layer_state {
     const lam_profile_run *run;
     lam_batch batch; // in passing
     weight_kind kind[KINDS];
-    lam_weight_sums *passing; // [sequence of the batch, head]
-    lam_weight_sums *sums;    // [head]
-    lam_error error;          // the first
+    lam_weight_sums *sums; // [sequence, head]
+    lam_error error;       // the first
 } layer_state;
 
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
@@ -143,8 +143,7 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
     layer_state *l;
     LAM_ALLOC(l, arena, 1, error);
     l->run = run;
-    LAM_ALLOC(l->sums, arena, heads, error);
-    LAM_ALLOC(l->passing, arena, lam_passage_most(q) * heads, error);
+    LAM_ALLOC(l->sums, arena, q->count * heads, error);
     for (int i = 0; i < KINDS; i++) {
         bool exact = ((const attention_options *)run->options)->exact;
         LAM_TRY(lam_histogram_create(&l->kind[i].histogram, LAM_DEFAULT_BINS, exact, arena, error));
@@ -168,20 +167,12 @@ static lam_code add_weights(weight_kind *kind, int64_t offset, int64_t count, la
 }
 
 static lam_code add_passed(layer_state *l, int64_t sequence, int64_t head) {
-    lam_weight_sums *passing =
-        &l->passing[(sequence - l->batch.first) * l->run->model->heads + head];
-    lam_weight_sums *sums = &l->sums[head];
     // A weight that is not a number makes all those of its row so.
-    if (!isfinite(passing->entropy))
+    if (!isfinite(l->sums[sequence * l->run->model->heads + head].entropy))
         return lam_fail(&l->error, LAM_NUMERIC,
                         "weights of head %lld are not numbers: the model's weights overflow on "
                         "this text",
                         (long long)head);
-    sums->self += passing->self;
-    sums->first += passing->first;
-    sums->previous += passing->previous;
-    sums->entropy += passing->entropy;
-    *passing = (lam_weight_sums){0};
     const int64_t *start = l->run->sequences->start + sequence;
     for (int i = 0; i < KINDS; i++)
         LAM_TRY(add_weights(&l->kind[i], passing_offset(l, sequence, head), start[1] - start[0] - 1,
@@ -201,8 +192,7 @@ static void turn_batch(layer_state *l, lam_batch next) {
 static void see_weights(void *user, const lam_view *view) {
     layer_state *l = user;
     int64_t offset = passing_offset(l, view->sequence, view->head);
-    lam_weight_sums_add(
-        &l->passing[(view->sequence - l->batch.first) * l->run->model->heads + view->head], view);
+    lam_weight_sums_add(&l->sums[view->sequence * l->run->model->heads + view->head], view);
     float *self = l->kind[SELF].passing + offset;
     for (int64_t i = view->first_token == 0 ? 1 : 0; i < view->rows; i++) {
         int64_t token = view->first_token + i;
@@ -238,7 +228,7 @@ static void see(const lam_profile_run *run, void *state, const lam_view *view) {
         see_weights(l, view);
         return;
     }
-    if (view->sequence == l->batch.first + l->batch.count)
+    if (view->sequence < l->batch.first || view->sequence >= l->batch.first + l->batch.count)
         turn_batch(l, lam_batch_from(run->sequences, view->sequence));
     if (run->mode != LAM_PUBLISHED || l->error.code != LAM_OK) return;
     lam_arena scratch = {0};
@@ -307,11 +297,32 @@ static void fill_heads(const lam_profile_run *run, int64_t layer, const layer_st
     double *previous = lam_group_row(group, "previous_token_weight", layer);
     double *entropy = lam_group_row(group, "entropy", layer);
     for (int64_t h = 0; h < run->model->heads; h++) {
-        self[h] = l->sums[h].self / queries;
-        first[h] = l->sums[h].first / queries;
-        previous[h] = l->sums[h].previous / queries;
-        entropy[h] = l->sums[h].entropy / queries;
+        lam_weight_sums all = {0};
+        for (int64_t s = 0; s < q->count; s++) {
+            const lam_weight_sums *sums = &l->sums[s * run->model->heads + h];
+            all.self += sums->self;
+            all.first += sums->first;
+            all.previous += sums->previous;
+            all.entropy += sums->entropy;
+        }
+        self[h] = all.self / queries;
+        first[h] = all.first / queries;
+        previous[h] = all.previous / queries;
+        entropy[h] = all.entropy / queries;
     }
+}
+
+// From what a member has seen to what the team has.
+static lam_code gather(layer_state *l, lam_arena *arena, lam_error *error) {
+    const lam_profile_run *run = l->run;
+    const size_t heads = (size_t)run->model->heads;
+    LAM_TRY(lam_gather_sequences(run, 0, run->sequences->count, l->sums, heads * sizeof *l->sums,
+                                 error));
+    for (int i = 0; i < KINDS; i++) {
+        LAM_TRY(lam_histogram_join(&l->kind[i].histogram, run->team, arena, error));
+        LAM_TRY(lam_team_add(run->team, &l->kind[i].above_half, 1, arena, error));
+    }
+    return LAM_OK;
 }
 
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
@@ -322,6 +333,7 @@ static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, l
         *error = l->error;
         return error->code;
     }
+    LAM_TRY(gather(l, arena, error));
     for (int kind = 0; kind < KINDS; kind++) {
         LAM_TRY(fill_kind(run, layer, l, kind, group, arena, error));
         if (!tick->add(tick->user, 1, kind_names[kind])) return lam_stop_fail(error);

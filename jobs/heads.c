@@ -1,4 +1,5 @@
 // The profile of attention heads: raw scores of queries and keys, within a head and across heads.
+#include "jobs/gather.h"
 #include "jobs/passage.h"
 #include "jobs/profile.h"
 #include "src/head_scores.h"
@@ -69,20 +70,20 @@ static const lam_variable variables[] = {
     {NULL},
 };
 
-// What comes from heads and sequences of a batch at once, from different threads.
-typedef struct passing_head {
+// Of one head of one sequence, as the blocks of its queries come.
+typedef struct head_blocks {
     lam_causal_sums causal;
     double first_token_self_weight;
-} passing_head;
+} head_blocks;
 
-// What a layer keeps.
+// What a layer keeps. What comes from different threads, or to different members of a team, is laid
+// down by sequence, and added up in that order.
 typedef struct layer_state {
-    const lam_profile_run *run;
-    lam_batch batch; // in passing
     lam_head_scores scores;
-    passing_head *passing; // [sequence of the batch, head]
-    passing_head *sums;    // [head]
-    lam_error error;       // the first
+    head_blocks *blocks;  // [sequence, head]
+    lam_head_sums *sums;  // [sequence, head]
+    lam_pair_sums *pairs; // [sequence]
+    lam_error error;      // the first
 } layer_state;
 
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
@@ -111,38 +112,29 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
     (void)layer;
     layer_state *l;
     LAM_ALLOC(l, arena, 1, error);
-    l->run = run;
+    const int64_t sequences = run->sequences->count, heads = run->model->heads;
     LAM_TRY(lam_head_scores_create(&l->scores, run->model, arena, error));
-    LAM_ALLOC(l->sums, arena, run->model->heads, error);
-    LAM_ALLOC(l->passing, arena, lam_passage_most(run->sequences) * run->model->heads, error);
+    LAM_ALLOC(l->blocks, arena, sequences * heads, error);
+    LAM_ALLOC(l->sums, arena, sequences * heads, error);
+    LAM_ALLOC(l->pairs, arena, sequences, error);
     *state = l;
     return LAM_OK;
 }
 
-// Adds up the batch that has passed, in order, and makes next the one in passing.
-static void turn_batch(layer_state *l, lam_batch next) {
-    int64_t heads = l->run->model->heads;
-    for (int64_t i = 0; i < l->batch.count * heads; i++) {
-        passing_head *sums = &l->sums[i % heads];
-        sums->causal.score += l->passing[i].causal.score;
-        sums->causal.negative += l->passing[i].causal.negative;
-        sums->first_token_self_weight += l->passing[i].first_token_self_weight;
-        l->passing[i] = (passing_head){0};
-    }
-    l->batch = next;
-}
-
 // Scores before rotation; in published mode of thirds of the module's own order.
-static lam_code see_projection(layer_state *l, const lam_view *view) {
-    if (l->run->mode != LAM_PUBLISHED)
-        return lam_head_scores_add(&l->scores, view->data, view->rows, view->row_stride, &l->error);
+static lam_code see_projection(const lam_profile_run *run, layer_state *l, const lam_view *view) {
+    lam_head_sums *sums = l->sums + view->sequence * run->model->heads;
+    lam_pair_sums *pairs = l->pairs + view->sequence;
+    if (run->mode != LAM_PUBLISHED)
+        return lam_head_scores_add(&l->scores, sums, pairs, view->data, view->rows,
+                                   view->row_stride, &l->error);
     lam_arena scratch = {0};
-    int64_t width = 3 * l->run->model->width;
+    int64_t width = 3 * run->model->width;
     float *qkv = lam_arena_alloc(&scratch, (size_t)(view->rows * width), sizeof *qkv, &l->error);
     lam_code code = qkv ? LAM_OK : LAM_MEMORY;
     if (qkv) {
-        lam_module_order(l->run->model, view->data, view->rows, view->row_stride, qkv);
-        code = lam_head_scores_add(&l->scores, qkv, view->rows, width, &l->error);
+        lam_module_order(run->model, view->data, view->rows, view->row_stride, qkv);
+        code = lam_head_scores_add(&l->scores, sums, pairs, qkv, view->rows, width, &l->error);
     }
     lam_arena_destroy(&scratch);
     return code;
@@ -151,17 +143,41 @@ static lam_code see_projection(layer_state *l, const lam_view *view) {
 static void see(const lam_profile_run *run, void *state, const lam_view *view) {
     layer_state *l = state;
     if (view->site == LAM_SITE_QKV) {
-        if (view->sequence == l->batch.first + l->batch.count)
-            turn_batch(l, lam_batch_from(run->sequences, view->sequence));
-        if (l->error.code == LAM_OK) l->error.code = see_projection(l, view);
+        if (l->error.code == LAM_OK) l->error.code = see_projection(run, l, view);
         return;
     }
-    passing_head *passing =
-        &l->passing[(view->sequence - l->batch.first) * run->model->heads + view->head];
+    head_blocks *blocks = &l->blocks[view->sequence * run->model->heads + view->head];
     if (view->site == LAM_SITE_SCORES)
-        lam_causal_sums_add(&passing->causal, view);
+        lam_causal_sums_add(&blocks->causal, view);
     else if (view->first_token == 0)
-        passing->first_token_self_weight = (double)view->data[0];
+        blocks->first_token_self_weight = (double)view->data[0];
+}
+
+// From what a member has seen to what the team has.
+static lam_code gather(const lam_profile_run *run, layer_state *l, lam_arena *arena,
+                       lam_error *error) {
+    const size_t heads = (size_t)run->model->heads;
+    LAM_TRY(lam_gather_sequences(run, 0, run->sequences->count, l->blocks,
+                                 heads * sizeof *l->blocks, error));
+    LAM_TRY(lam_gather_sequences(run, 0, run->sequences->count, l->sums, heads * sizeof *l->sums,
+                                 error));
+    LAM_TRY(lam_gather_sequences(run, 0, run->sequences->count, l->pairs, sizeof *l->pairs, error));
+    LAM_TRY(lam_histogram_join(&l->scores.same_scores, run->team, arena, error));
+    return lam_histogram_join(&l->scores.different_scores, run->team, arena, error);
+}
+
+// Adds up the sequences, into the first.
+static void add_sequences(const lam_profile_run *run, layer_state *l) {
+    const int64_t heads = run->model->heads;
+    for (int64_t i = heads; i < run->sequences->count * heads; i++) {
+        head_blocks *to = &l->blocks[i % heads];
+        to->causal.score += l->blocks[i].causal.score;
+        to->causal.negative += l->blocks[i].causal.negative;
+        to->first_token_self_weight += l->blocks[i].first_token_self_weight;
+        lam_head_sums_join(&l->sums[i % heads], &l->sums[i]);
+    }
+    for (int64_t s = 1; s < run->sequences->count; s++)
+        lam_pair_sums_join(&l->pairs[0], &l->pairs[s]);
 }
 
 static void fill_heads(const lam_profile_run *run, int64_t layer, const layer_state *l,
@@ -183,17 +199,18 @@ static void fill_heads(const lam_profile_run *run, int64_t layer, const layer_st
         pairs += length * (length + 1) / 2;
     }
     for (int64_t h = 0; h < run->model->heads; h++) {
-        const lam_head_scores *of = &l->scores;
+        const lam_head_sums *of = &l->sums[h];
+        const head_blocks *blocks = &l->blocks[h];
         const double value[NAMES] = {
-            of->q[h].mean,
-            lam_moments_deviation(&of->q[h]),
-            of->k[h].mean,
-            lam_moments_deviation(&of->k[h]),
-            of->same[h].mean,
-            (double)of->same_negative[h] / (double)of->same[h].count,
-            l->sums[h].causal.score / pairs,
-            (double)l->sums[h].causal.negative / pairs,
-            l->sums[h].first_token_self_weight / (double)s->count,
+            of->q.mean,
+            lam_moments_deviation(&of->q),
+            of->k.mean,
+            lam_moments_deviation(&of->k),
+            of->same.mean,
+            (double)of->same_negative / (double)of->same.count,
+            blocks->causal.score / pairs,
+            (double)blocks->causal.negative / pairs,
+            blocks->first_token_self_weight / (double)s->count,
         };
         for (int i = 0; i < NAMES; i++)
             ((double *)lam_group_row(group, names[i], layer))[h] = value[i];
@@ -205,7 +222,7 @@ static void fill_heads(const lam_profile_run *run, int64_t layer, const layer_st
 static void fill_scores(const lam_head_scores *scores, double *score) {
     double low = lam_histogram_lowest(&scores->same_scores);
     double high = lam_histogram_highest(&scores->same_scores);
-    if (scores->different.count) {
+    if (scores->different_scores.count) {
         low = fmin(low, lam_histogram_lowest(&scores->different_scores));
         high = fmax(high, lam_histogram_highest(&scores->different_scores));
     }
@@ -248,34 +265,41 @@ static lam_code fill_pairs(const lam_profile_run *run, int64_t layer, const char
                             kind_row(group, kind, "_density", layer), arena, error);
 }
 
-static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
-                       const lam_tick *tick, lam_arena *arena, lam_error *error) {
-    layer_state *l = state;
-    lam_head_scores *scores = &l->scores;
-    turn_batch(l, (lam_batch){0});
-    for (int64_t h = 0; h < run->model->heads && l->error.code == LAM_OK; h++)
-        if (!isfinite(l->sums[h].causal.score) || !isfinite(l->sums[h].first_token_self_weight))
-            l->error.code =
-                lam_fail(&l->error, LAM_NUMERIC,
-                         "scores of head %lld are not finite after rotation: the model's weights "
-                         "overflow on this text",
-                         (long long)h);
+// LAM_NUMERIC where the forward pass has overflown, of what this member has seen.
+static lam_code check_seen(const lam_profile_run *run, const layer_state *l, lam_error *error) {
+    const int64_t heads = run->model->heads;
     if (l->error.code != LAM_OK) {
         *error = l->error;
         return error->code;
     }
+    for (int64_t i = 0; i < run->sequences->count * heads; i++)
+        if (!isfinite(l->blocks[i].causal.score) || !isfinite(l->blocks[i].first_token_self_weight))
+            return lam_fail(error, LAM_NUMERIC,
+                            "scores of head %lld are not finite after rotation: the model's "
+                            "weights overflow on this text",
+                            (long long)(i % heads));
+    return LAM_OK;
+}
+
+static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
+                       const lam_tick *tick, lam_arena *arena, lam_error *error) {
+    layer_state *l = state;
+    lam_head_scores *scores = &l->scores;
+    LAM_TRY(check_seen(run, l, error));
+    LAM_TRY(gather(run, l, arena, error));
+    add_sequences(run, l);
     fill_heads(run, layer, l, group);
     fill_scores(scores, lam_group_row(group, "score", layer));
     lam_moments same = {0};
     int64_t negative = 0;
     for (int64_t h = 0; h < run->model->heads; h++) {
-        lam_moments_join(&same, &scores->same[h]);
-        negative += scores->same_negative[h];
+        lam_moments_join(&same, &l->sums[h].same);
+        negative += l->sums[h].same_negative;
     }
     LAM_TRY(
         fill_pairs(run, layer, "same", &same, negative, &scores->same_scores, group, arena, error));
     if (!tick->add(tick->user, 1, "same heads")) return lam_stop_fail(error);
-    LAM_TRY(fill_pairs(run, layer, "different", &scores->different, scores->different_negative,
+    LAM_TRY(fill_pairs(run, layer, "different", &l->pairs->different, l->pairs->negative,
                        &scores->different_scores, group, arena, error));
     return tick->add(tick->user, 1, "different heads") ? LAM_OK : lam_stop_fail(error);
 }

@@ -12,12 +12,13 @@ typedef struct lam_interventions {
     lam_sequences sequences; // the run's first
     uint32_t *token;         // theirs
     int64_t first_layer, layer_count, passes;
-    int rank, last;
+    int team, last;
     int *entry;     // [pass]
     float *clean;   // [token, width] the unchanged residual: before the first of the rank's layers,
                     // then, as the passes come to the others, before each
-    float *logits;  // on the last rank [LAM_NEXT_TOKEN_ROWS, vocabulary]
-    double *losses; // [pass] sums over the predicted tokens; on the last rank, then on all
+    float *logits;  // in the last team [LAM_NEXT_TOKEN_ROWS, vocabulary]
+    double *losses; // [sequence, pass] sums over a micro-batch's predicted tokens, at its first
+                    // sequence; in the last team, then on all
     lam_arena arena;
 } lam_interventions;
 
@@ -33,7 +34,7 @@ static void rewrite(void *user, const lam_view *view, float *rows) {
 }
 
 int64_t lam_intervene_steps_each(const lam_intervene_request *request) {
-    int64_t layers = request->layout.layers;
+    int64_t layers = request->layout->layers;
     return layers + request->asked->changes * layers * (layers + 1) / 2;
 }
 
@@ -51,7 +52,7 @@ static int64_t layer_of(const lam_interventions *t, int64_t pass) {
 // here.
 static lam_code run_clean(lam_interventions *t, lam_forward *forward, const lam_batch *batch,
                           float *residual, float *clean, lam_error *error) {
-    if (t->rank == 0) LAM_TRY(lam_forward_embed(&t->model, batch, residual, error));
+    if (t->team == 0) LAM_TRY(lam_forward_embed(&t->model, batch, residual, error));
     memcpy(clean, residual,
            (size_t)(lam_batch_rows(batch) * t->model.config.width) * sizeof *clean);
     LAM_TRY(lam_forward_layers(forward, batch, residual, NULL, error));
@@ -69,7 +70,7 @@ static lam_code run_changed(lam_interventions *t, lam_forward *forward, int64_t 
     lam_edit edit = {
         .layer = layer, .site = t->request->asked->site, .rewrite = rewrite, .user = &change};
     lam_hooks hooks = {0};
-    if (t->entry[pass] == t->rank) {
+    if (t->entry[pass] == t->team) {
         if (change.change == 0 && layer > t->first_layer)
             LAM_TRY(lam_forward_some_layers(forward, batch, layer - 1, 1, clean, NULL, error));
         memcpy(residual, clean, (size_t)(rows * t->model.config.width) * sizeof *clean);
@@ -92,9 +93,9 @@ static lam_code work(void *user, lam_forward *forward, int64_t pass, const lam_b
         LAM_TRY(run_clean(t, forward, batch, residual, clean, error));
     else
         LAM_TRY(run_changed(t, forward, pass, batch, residual, clean, error));
-    if (t->rank != t->last) return LAM_OK;
-    return lam_next_token_loss(forward, config, batch, residual, t->logits, &t->losses[pass],
-                               error);
+    if (t->team != t->last) return LAM_OK;
+    return lam_next_token_loss(forward, config, batch, residual, t->logits,
+                               &t->losses[batch->first * t->passes + pass], error);
 }
 
 // The weights, and memory.
@@ -102,28 +103,41 @@ static lam_code prepare(lam_interventions *t, lam_error *error) {
     const lam_intervene_request *q = t->request;
     const lam_model_config *config = q->run->model;
     LAM_ALLOC(t->entry, &t->arena, t->passes, error);
-    LAM_ALLOC(t->losses, &t->arena, t->passes, error);
+    LAM_ALLOC(t->losses, &t->arena, t->sequences.count * t->passes, error);
     for (int64_t pass = 1; pass < t->passes; pass++)
-        t->entry[pass] = lam_layout_owner(&q->layout, layer_of(t, pass));
+        t->entry[pass] = lam_layout_owner(q->layout, layer_of(t, pass));
     int64_t tokens = t->sequences.start[t->sequences.count];
     LAM_ALLOC(t->token, &t->arena, tokens, error);
-    for (int64_t s = 0; t->rank == 0 && s < t->sequences.count; s++)
+    for (int64_t s = 0; q->comm->rank == 0 && s < t->sequences.count; s++)
         memcpy(t->token + t->sequences.start[s], lam_sequences_tokens(&t->sequences, s),
                (size_t)(t->sequences.start[s + 1] - t->sequences.start[s]) * sizeof *t->token);
     t->sequences.token = t->token, t->sequences.place = NULL;
-    if (t->rank > t->last) return LAM_OK;
     LAM_ALLOC(t->clean, &t->arena, tokens * config->width, error);
-    if (t->rank == t->last)
+    if (t->team == t->last)
         LAM_ALLOC(t->logits, &t->arena, LAM_NEXT_TOKEN_ROWS * config->vocabulary, error);
     lam_checkpoint_part part = {.first_layer = t->first_layer,
                                 .layer_count = t->layer_count,
-                                .embedding = t->rank == 0,
-                                .final_norm = t->rank == t->last,
-                                .head = t->rank == t->last};
+                                .embedding = t->team == 0,
+                                .final_norm = t->team == t->last,
+                                .head = t->team == t->last};
     return lam_checkpoint_load(q->checkpoint, &part, &t->arena, &t->model, NULL, NULL, error);
 }
 
-// Collective: all passes, and their losses to all. The last rank predicts tokens, which rank 0 has.
+// Collective: the losses, from the micro-batches' workers to all.
+static lam_code share_losses(lam_interventions *t, lam_error *error) {
+    const lam_intervene_request *q = t->request;
+    int64_t number = 0;
+    for (int64_t s = 0; s < t->sequences.count; number++) {
+        const int worker = lam_layout_worker(q->layout, t->last, number);
+        LAM_TRY(lam_comm_broadcast(q->comm, t->losses + s * t->passes,
+                                   (size_t)t->passes * sizeof *t->losses, worker, error));
+        s += lam_batch_from(&t->sequences, s).count;
+    }
+    return LAM_OK;
+}
+
+// Collective: all passes, and their losses to all. The last team predicts tokens, which the first
+// has.
 static lam_code stream(lam_interventions *t, lam_error *error) {
     const lam_intervene_request *q = t->request;
     const size_t tokens = (size_t)t->sequences.start[t->sequences.count];
@@ -136,31 +150,35 @@ static lam_code stream(lam_interventions *t, lam_error *error) {
                              .passes = &passes,
                              .user = t};
     LAM_TRY(lam_pipeline_run(&pipeline, error));
-    lam_code code = lam_comm_broadcast(q->comm, t->losses, (size_t)t->passes * sizeof *t->losses,
-                                       t->last, error);
-    return lam_comm_agree(q->comm, code, error);
+    return lam_comm_agree(q->comm, share_losses(t, error), error);
+}
+
+// The mean loss of a pass, its micro-batches added up in their order.
+static double mean_loss(const lam_interventions *t, int64_t pass) {
+    double sum = 0;
+    for (int64_t s = 0; s < t->sequences.count; s++) sum += t->losses[s * t->passes + pass];
+    return sum / (double)(t->sequences.start[t->sequences.count] - t->sequences.count);
 }
 
 static void hand_over(const lam_interventions *t) {
     const lam_intervene_request *q = t->request;
-    double predicted = (double)(t->sequences.start[t->sequences.count] - t->sequences.count);
     for (int64_t l = t->first_layer; l < t->first_layer + t->layer_count; l++) {
         double changed[LAM_MAX_CHANGES];
         for (int i = 0; i < q->asked->changes; i++)
-            changed[i] = t->losses[1 + l * q->asked->changes + i] / predicted;
-        q->asked->losses(q->run, l, t->losses[0] / predicted, changed, q->groups);
+            changed[i] = mean_loss(t, 1 + l * q->asked->changes + i);
+        q->asked->losses(q->run, l, mean_loss(t, 0), changed, q->groups);
     }
 }
 
 lam_code lam_intervene(const lam_intervene_request *request, lam_error *error) {
-    int rank = request->comm->rank;
+    const lam_place place = lam_layout_place(request->layout, request->comm->rank);
     lam_interventions t = {.request = request,
                            .sequences = *request->run->sequences,
-                           .first_layer = lam_layout_first(&request->layout, rank),
-                           .layer_count = lam_layout_count(&request->layout, rank),
-                           .passes = 1 + request->layout.layers * request->asked->changes,
-                           .rank = rank,
-                           .last = lam_layout_active(&request->layout) - 1};
+                           .first_layer = place.first_layer,
+                           .layer_count = place.layer_count,
+                           .passes = 1 + request->layout->layers * request->asked->changes,
+                           .team = place.team,
+                           .last = request->layout->teams - 1};
     t.sequences.count = request->asked->sequences;
     lam_code code = lam_comm_agree(request->comm, prepare(&t, error), error);
     if (code == LAM_OK) code = stream(&t, error);

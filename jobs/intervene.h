@@ -10,7 +10,7 @@
 
 typedef struct lam_intervene_request {
     const lam_comm *comm;
-    lam_layout layout;
+    const lam_layout *layout;
     const lam_checkpoint *checkpoint;
     const lam_profile_run *run;
     const lam_intervention *asked;
@@ -27,7 +27,7 @@ int64_t lam_intervene_steps_each(const lam_intervene_request *request);
 
 // Loads the model's weights anew, the final norm and the head with the last layers, runs the
 // sequences once as the model is and once for every layer and change, all passes one behind the
-// other, and hands the losses to the profile. A changed pass begins on the layer's own rank, from
+// other, and hands the losses to the profile. A changed pass begins in the layer's own team, from
 // the residual that the first pass brought there. Collective, and ends in an agreement. The values
 // do not depend on ranks and threads. Errors are those of loading and LAM_MEMORY.
 LAM_CHECKED lam_code lam_intervene(const lam_intervene_request *request, lam_error *error);

@@ -45,13 +45,3 @@ lam_code lam_passage_take(const lam_profile_run *run, const lam_source *source,
     return lam_sequences_take(sequences, &text, wanted, length,
                               input->select == LAM_JOB_SELECT_RANDOM, run->seed, arena, error);
 }
-
-int64_t lam_passage_most(const lam_sequences *sequences) {
-    int64_t most = 0;
-    for (int64_t s = 0; s < sequences->count;) {
-        lam_batch batch = lam_batch_from(sequences, s);
-        if (batch.count > most) most = batch.count;
-        s += batch.count;
-    }
-    return most;
-}

@@ -15,7 +15,4 @@ LAM_CHECKED lam_code lam_passage_resolve(const lam_profile_run *run, const char 
 LAM_CHECKED lam_code lam_passage_take(const lam_profile_run *run, const lam_source *source,
                                       lam_sequences *sequences, lam_arena *arena, lam_error *error);
 
-// Sequences of the micro-batch that has most.
-int64_t lam_passage_most(const lam_sequences *sequences);
-
 #endif

@@ -17,6 +17,7 @@
 #include "src/sequences.h"
 #include "src/state.h"
 #include "src/stop.h"
+#include "src/team.h"
 #include "src/tokenizer.h"
 
 typedef enum lam_mode { LAM_STANDARD, LAM_PUBLISHED } lam_mode;
@@ -35,6 +36,7 @@ typedef struct lam_profile_run {
     const char *model_path; // the checkpoint's folder
     const char *name;       // of the run among those of a sweep; "" where it is alone
     int64_t distribute;     // the order from which on matrices are all ranks' together
+    const lam_team *team;   // the ranks that share this rank's layers
 } lam_profile_run;
 
 // What sequences are taken from: a text's tokens, and the tokenizer that made them.
@@ -132,7 +134,8 @@ typedef struct lam_profile {
     lam_code (*begin)(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
                       lam_error *error);
 
-    // Sees one view of a wanted site (src/hooks.h).
+    // Sees one view of a wanted site (src/hooks.h). Of a team's members each sees its own
+    // micro-batches alone.
     void (*see)(const lam_profile_run *run, void *state, const lam_view *view);
 
     // Whether in this run it buffers what it sees, and works on it chunk by chunk; NULL: never.
@@ -146,7 +149,8 @@ typedef struct lam_profile {
                       const lam_tick *tick, lam_error *error);
 
     // The layer function: fills the layer's rows of the groups. It works in units, so many a layer
-    // in all, for the progress.
+    // in all, for the progress. Collective over the run's team: every member is called, brings what
+    // it has seen (jobs/gather.h), and fills the same rows.
     lam_code (*finish)(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
                        const lam_tick *tick, lam_arena *arena, lam_error *error);
     int64_t (*units)(const lam_profile_run *run);

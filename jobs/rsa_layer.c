@@ -1,3 +1,4 @@
+#include "jobs/gather.h"
 #include "jobs/rsa.h"
 #include "src/random.h"
 #include "src/rsa_resample.h"
@@ -263,6 +264,10 @@ lam_code lam_rsa_finish(const lam_profile_run *run, int64_t layer, void *state, 
                   .arena = arena,
                   .error = error,
                   .flags = lam_group_row(&group[0], "undefined", layer)};
+    for (int k = 0; k < rows->components; k++)
+        LAM_TRY(lam_gather_sequences(run, 0, rows->categories.words,
+                                     rows->row + k * rows->categories.words * rows->width,
+                                     (size_t)rows->width * sizeof *rows->row, error));
     if (lam_rsa_outgrows(run)) return leave_to_all(&w);
     lam_arena ranks = {0};
     const lam_code code = measure(&w, &ranks);

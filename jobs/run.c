@@ -4,6 +4,7 @@
 #include "io/result_file.h"
 #include "io/result_read.h"
 #include "io/run_layer.h"
+#include "jobs/gather.h"
 #include "jobs/intervene.h"
 #include "jobs/keeper.h"
 #include "jobs/memory.h"
@@ -12,6 +13,7 @@
 #include "jobs/together.h"
 #include "mpi/collect.h"
 #include "mpi/pipeline.h"
+#include "mpi/team.h"
 #include "src/log.h"
 #include "src/stop.h"
 
@@ -46,6 +48,8 @@ typedef struct lam_run_state {
     lam_checkpoint *checkpoint;
     const lam_model_config *config;
     lam_layout layout;
+    lam_team team;                    // of this rank's layers
+    bool leads;                       // it: what all members find, this rank alone counts and keeps
     int64_t first_layer, layer_count; // this rank's
     lam_model model;
     char model_sha256[LAM_SHA256_TEXT];
@@ -73,12 +77,12 @@ static lam_code open_model(lam_run_state *r) {
     LAM_TRY(lam_run_folder_name(&r->folder, r->request->output, &r->arena, r->error));
     LAM_TRY(lam_checkpoint_open(r->request->model, &r->checkpoint, r->error));
     r->config = lam_checkpoint_config(r->checkpoint);
-    r->layout = (lam_layout){r->config->layers, r->comm->size};
-    r->first_layer = lam_layout_first(&r->layout, r->comm->rank);
-    r->layer_count = lam_layout_count(&r->layout, r->comm->rank);
-    if (r->comm->size > r->config->layers)
-        lam_log(LAM_NORMAL, "%d ranks for %lld layers: those beyond have nothing to do",
-                r->comm->size, (long long)r->config->layers);
+    LAM_TRY(
+        lam_layout_create(&r->layout, r->config->layers, r->comm->size, NULL, &r->arena, r->error));
+    const lam_place place = lam_layout_place(&r->layout, r->comm->rank);
+    r->leads = place.member == 0;
+    r->first_layer = place.first_layer;
+    r->layer_count = place.layer_count;
     return LAM_OK;
 }
 
@@ -97,7 +101,9 @@ static lam_code resolve(lam_run_state *r) {
                                       .model = r->config,
                                       .model_path = r->request->model,
                                       .name = r->request->name ? r->request->name : "",
-                                      .distribute = job->globals.distribute};
+                                      .distribute = job->globals.distribute,
+
+                                      .team = &r->team};
         // A copy: a sweep resolves the same section for several models.
         LAM_ALLOC(part->run.input, &r->arena, 1, r->error);
         *part->run.input = section->input;
@@ -177,6 +183,14 @@ static lam_code share_sequences(lam_run_state *r) {
     return LAM_OK;
 }
 
+// Collective: the tokens, to those who embed them too.
+static lam_code share_tokens(lam_run_state *r) {
+    lam_code code = LAM_OK;
+    for (size_t i = 0; r->first_layer == 0 && i < r->pass_count && code == LAM_OK; i++)
+        code = lam_gather_text(&r->team, &r->passes[i], &r->arena, r->error);
+    return r->team.close(&r->team, code, r->error);
+}
+
 // How each pass's sequences come: in chunks that suit all its profiles.
 static lam_code cut_chunks(lam_run_state *r) {
     LAM_ALLOC(r->chunks, &r->arena, r->pass_count, r->error);
@@ -197,16 +211,15 @@ static lam_code cut_chunks(lam_run_state *r) {
     return LAM_OK;
 }
 
-// Loads this rank's slice and hashes, of the tensors that no rank has to hold, its share.
+// Loads this rank's slice. What several ranks hold one of them hashes, as what none has to hold.
 static lam_code load_weights(lam_run_state *r, uint8_t (*digest)[LAM_SHA256_BYTES], bool *present) {
-    int last = lam_layout_active(&r->layout) - 1;
     lam_checkpoint_part part = {.first_layer = r->first_layer,
                                 .layer_count = r->layer_count,
-                                .embedding = r->comm->rank == 0};
-    LAM_TRY(lam_checkpoint_load(r->checkpoint, &part, &r->weights, &r->model, digest, present,
-                                r->error));
+                                .embedding = r->first_layer == 0};
+    LAM_TRY(lam_checkpoint_load(r->checkpoint, &part, &r->weights, &r->model,
+                                r->leads ? digest : NULL, r->leads ? present : NULL, r->error));
     lam_checkpoint_part unused = {.final_norm = true, .head = !r->config->tied_head};
-    if (r->comm->rank == last)
+    if (r->comm->rank == r->layout.lead[r->layout.teams - 1])
         LAM_TRY(lam_checkpoint_digest(r->checkpoint, &unused, digest, present, r->error));
     return LAM_OK;
 }
@@ -324,32 +337,45 @@ static lam_code make_groups(lam_run_state *r, lam_part *part) {
     return LAM_OK;
 }
 
-// Makes what one profile keeps of this rank's layers, but for those that an earlier run finished.
-// What a profile asks of the model afterwards needs all its layers anew.
-static lam_code begin_part(lam_run_state *r, lam_part *part) {
-    const char *name = part->run.profile->name;
+// Makes a profile's groups, and finds what an earlier run finished of this rank's layers. What a
+// profile asks of the model afterwards needs all its layers anew.
+static lam_code open_part(lam_run_state *r, lam_part *part) {
     part->outgrows = part->run.profile->outgrows && part->run.profile->outgrows(&part->run);
     LAM_TRY(lam_memory_check(&r->memory, &part->run, r->layer_count, r->error));
     LAM_TRY(make_groups(r, part));
     LAM_ALLOC(part->state, &r->arena, r->layer_count, r->error);
     LAM_ALLOC(part->layer_arena, &r->arena, r->layer_count, r->error);
     LAM_ALLOC(part->kept, &r->arena, r->layer_count, r->error);
-    for (int64_t l = 0; l < r->layer_count; l++) {
+    for (int64_t l = 0; l < r->layer_count && r->leads; l++)
         if (r->resumed && !part->intervenes)
-            LAM_TRY(lam_run_layer_load(&r->folder, name, r->first_layer + l, part->mine,
-                                       part->group_count, &part->kept[l], r->error));
-        if (!part->kept[l])
-            LAM_TRY(part->run.profile->begin(&part->run, r->first_layer + l, &part->layer_arena[l],
-                                             &part->state[l], r->error));
-    }
+            LAM_TRY(lam_run_layer_load(&r->folder, part->run.profile->name, r->first_layer + l,
+                                       part->mine, part->group_count, &part->kept[l], r->error));
     return LAM_OK;
 }
 
-static lam_code begin_layers(lam_run_state *r) {
+// Makes what one profile keeps of the layers that are not finished, on all members alike.
+static lam_code begin_part(lam_run_state *r, lam_part *part) {
+    const size_t kept[] = {0, (size_t)r->layer_count * sizeof *part->kept};
+    LAM_TRY(r->team.gather(&r->team, part->kept, 1, kept, r->error));
+    for (int64_t l = 0; l < r->layer_count; l++)
+        if (!part->kept[l])
+            LAM_TRY(part->run.profile->begin(&part->run, r->first_layer + l, &part->layer_arena[l],
+                                             &part->state[l], r->error));
+    return LAM_OK;
+}
+
+static lam_code open_layers(lam_run_state *r) {
     LAM_ALLOC(r->rounds, &r->arena, r->pass_count, r->error);
     r->memory = lam_memory_of(r->comm);
-    for (size_t i = 0; i < r->part_count; i++) LAM_TRY(begin_part(r, &r->part[i]));
+    for (size_t i = 0; i < r->part_count; i++) LAM_TRY(open_part(r, &r->part[i]));
     return LAM_OK;
+}
+
+// Collective.
+static lam_code begin_layers(lam_run_state *r) {
+    lam_code code = LAM_OK;
+    for (size_t i = 0; i < r->part_count && code == LAM_OK; i++) code = begin_part(r, &r->part[i]);
+    return r->team.close(&r->team, code, r->error);
 }
 
 // Whether a profile sees what passes now.
@@ -390,11 +416,13 @@ typedef struct lam_layer_tick {
     lam_keeper *keeper;
     const char *profile;
     int64_t layer;
+    bool leads;
 } lam_layer_tick;
 
 static bool tick_units(void *user, int64_t units, const char *detail) {
     const lam_layer_tick *tick = user;
-    lam_progress_add(tick->progress, units, "layer %lld, %s", (long long)tick->layer, detail);
+    lam_progress_add(tick->progress, tick->leads ? units : 0, "layer %lld, %s",
+                     (long long)tick->layer, detail);
     return !lam_stop_asked();
 }
 
@@ -428,11 +456,13 @@ static lam_code drain(lam_run_state *r) {
     for (size_t i = 0; i < r->part_count; i++) {
         lam_part *part = &r->part[i];
         for (int64_t l = 0; sees(r, part) && part->buffers && l < r->layer_count; l++) {
-            lam_layer_tick at = {.progress = r->progress, .layer = r->first_layer + l};
+            lam_layer_tick at = {
+                .progress = r->progress, .layer = r->first_layer + l, .leads = r->leads};
             lam_tick tick = {.add = tick_detail, .user = &at};
             if (part->kept[l]) continue;
-            if (part->run.profile->drain(&part->run, at.layer, part->state[l], part->mine, &tick,
-                                         r->error) != LAM_OK)
+            lam_code code = part->run.profile->drain(&part->run, at.layer, part->state[l],
+                                                     part->mine, &tick, r->error);
+            if (r->team.close(&r->team, code, r->error) != LAM_OK)
                 return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
                                        (long long)at.layer);
         }
@@ -447,7 +477,7 @@ static lam_code run_chunk(lam_run_state *r, int64_t chunk) {
     sequences.count = first[1];
     lam_hooks hooks = {.sites = wanted(r), .see = see, .user = r, .residual_unused = true};
     lam_pipeline pipeline = {.comm = r->comm,
-                             .layout = r->layout,
+                             .layout = &r->layout,
                              .model = &r->model,
                              .sequences = &sequences,
                              .first = first[0],
@@ -496,19 +526,22 @@ static lam_code tick_keep(void *user, const lam_state *state, bool now, lam_erro
 // The layer function of one profile over this rank's layers.
 static lam_code finish_layers(lam_run_state *r, lam_part *part) {
     for (int64_t l = 0; l < r->layer_count; l++) {
-        lam_layer_tick at = {r->progress, &r->keeper, part->run.profile->name, r->first_layer + l};
+        lam_layer_tick at = {r->progress, &r->keeper, part->run.profile->name, r->first_layer + l,
+                             r->leads};
         if (part->kept[l]) {
             tick_units(&at, part->run.profile->units(&part->run), "kept");
             continue;
         }
         lam_tick tick = {tick_units, tick_restore, tick_keep, &at};
-        if (part->run.profile->finish(&part->run, at.layer, part->state[l], part->mine, &tick,
-                                      &part->layer_arena[l], r->error) != LAM_OK)
+        lam_code code = part->run.profile->finish(&part->run, at.layer, part->state[l], part->mine,
+                                                  &tick, &part->layer_arena[l], r->error);
+        if (r->team.close(&r->team, code, r->error) != LAM_OK)
             return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
                                    (long long)at.layer);
         if (part->intervenes || part->outgrows) continue;
         lam_arena_destroy(&part->layer_arena[l]);
-        lam_keeper_layer(&r->keeper, at.profile, at.layer, part->mine, part->group_count);
+        if (r->leads)
+            lam_keeper_layer(&r->keeper, at.profile, at.layer, part->mine, part->group_count);
     }
     return LAM_OK;
 }
@@ -522,9 +555,10 @@ static void end_shared_layer(void *user, int64_t layer) {
     const lam_shared_part *shared = user;
     if (shared->part->intervenes) return;
     lam_arena_destroy(&shared->part->layer_arena[layer - shared->run->first_layer]);
-    lam_keeper_layer(&shared->run->keeper, shared->part->run.profile->name, layer,
-                     shared->part->mine, shared->part->group_count);
-    lam_progress_add(shared->run->progress, 1, "layer %lld", (long long)layer);
+    if (shared->run->leads)
+        lam_keeper_layer(&shared->run->keeper, shared->part->run.profile->name, layer,
+                         shared->part->mine, shared->part->group_count);
+    lam_progress_add(shared->run->progress, shared->run->leads, "layer %lld", (long long)layer);
 }
 
 // Collective: what the layer functions left to all ranks.
@@ -532,7 +566,7 @@ static lam_code work_together(lam_run_state *r, lam_part *part) {
     if (!part->outgrows) return LAM_OK;
     lam_shared_part shared = {r, part};
     lam_together_request request = {.comm = r->comm,
-                                    .layout = r->layout,
+                                    .layout = &r->layout,
                                     .run = &part->run,
                                     .state = part->state,
                                     .kept = part->kept,
@@ -551,7 +585,7 @@ static void tick_changed(void *user, int64_t steps, int64_t layer) {
 static lam_code intervene(lam_run_state *r, lam_part *part) {
     if (!part->intervenes) return LAM_OK;
     lam_intervene_request request = {.comm = r->comm,
-                                     .layout = r->layout,
+                                     .layout = &r->layout,
                                      .checkpoint = r->checkpoint,
                                      .run = &part->run,
                                      .asked = &part->asked,
@@ -608,6 +642,7 @@ static lam_code write_result(lam_run_state *r) {
 }
 
 static lam_code work_layers(lam_run_state *r) {
+    LAM_TRY(lam_comm_agree(r->comm, open_layers(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, begin_layers(r), r->error));
     LAM_TRY(forward(r));
     for (size_t i = 0; i < r->part_count; i++)
@@ -618,9 +653,11 @@ static lam_code work_layers(lam_run_state *r) {
 // The data's way. Every step ends in an agreement: all ranks go on, or none does.
 static lam_code run(lam_run_state *r) {
     LAM_TRY(lam_comm_agree(r->comm, open_model(r), r->error));
+    LAM_TRY(lam_team_create(r->comm, &r->layout, &r->team, r->error));
     LAM_TRY(lam_comm_agree(r->comm, resolve(r), r->error));
     LAM_TRY(lam_comm_follow(r->comm, take_sequences(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, share_sequences(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, share_tokens(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, cut_chunks(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, check_exports(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, load(r), r->error));
@@ -663,6 +700,7 @@ lam_code lam_run(const lam_run_request *request, lam_error *error) {
     for (size_t i = 0; r.part && i < r.part_count; i++)
         for (int64_t l = 0; r.part[i].layer_arena && l < r.layer_count; l++)
             lam_arena_destroy(&r.part[i].layer_arena[l]);
+    lam_team_destroy(&r.team);
     lam_texts_destroy(&r.texts);
     lam_checkpoint_close(r.checkpoint);
     lam_arena_destroy(&r.weights);

@@ -1,4 +1,5 @@
 // The training of one layer's autoencoder: on all rows at hand, in either mode, or chunk by chunk.
+#include "jobs/gather.h"
 #include "jobs/sae.h"
 #include "jobs/sae_export.h"
 #include "src/autoencoder_state.h"
@@ -37,7 +38,14 @@ lam_code sae_begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, 
     if (!o->buffer) return LAM_OK;
     LAM_ALLOC(rows->spliced, arena, sae_row_count(run, 0, o->splice) * rows->width, error);
     lam_autoencoder_options with = options_of(run);
-    return lam_autoencoder_create_unequipped(&l->autoencoder, &with, &lam_team_alone, arena, error);
+    return lam_autoencoder_create_unequipped(&l->autoencoder, &with, run->team, arena, error);
+}
+
+// Rows of sequences first .. end - 1, from what a member of the team has seen to what all have.
+static lam_code gather(const lam_profile_run *run, const sae_rows *rows, int64_t first, int64_t end,
+                       float *row, lam_error *error) {
+    return lam_gather_tokens(run, rows->skip, first, end, row, (size_t)rows->width * sizeof *row,
+                             error);
 }
 
 static lam_code check_finite(const sae_rows *rows, int64_t first, lam_error *error) {
@@ -65,14 +73,34 @@ lam_code sae_check_export(const lam_profile_run *run, lam_error *error) {
     return to.folder ? lam_sae_export_check(run, &to, error) : LAM_OK;
 }
 
+// Of a team one member writes.
 static lam_code export_layer(const lam_profile_run *run, int64_t layer,
-                             lam_autoencoder_parameters parameters, lam_error *error) {
+                             const lam_autoencoder_parameters *parameters, lam_error *error) {
     lam_sae_export to = export_of(run);
-    return to.folder ? lam_sae_export_layer(run, &to, layer, &parameters, error) : LAM_OK;
+    if (run->team->member != 0) return LAM_OK;
+    return lam_sae_export_layer(run, &to, layer, parameters, error);
+}
+
+static lam_code export_standard(const lam_profile_run *run, int64_t layer,
+                                const lam_autoencoder *autoencoder, lam_error *error) {
+    if (!export_of(run).folder) return LAM_OK;
+    lam_arena arena = {0};
+    lam_autoencoder_parameters parameters;
+    lam_code code = lam_autoencoder_get_all(autoencoder, &parameters, &arena, error);
+    if (code == LAM_OK) code = export_layer(run, layer, &parameters, error);
+    lam_arena_destroy(&arena);
+    return code;
+}
+
+static lam_code export_published(const lam_profile_run *run, int64_t layer,
+                                 const lam_published *published, lam_error *error) {
+    const lam_autoencoder_parameters parameters = lam_published_get(published);
+    return export_of(run).folder ? export_layer(run, layer, &parameters, error) : LAM_OK;
 }
 
 typedef struct sae_step { // what the progress of a training needs
     const lam_tick *tick;
+    const lam_team *team;
     lam_training training;
     int64_t rows, batch, epochs, told; // told: epochs said to be done
     int64_t buffers;
@@ -80,20 +108,35 @@ typedef struct sae_step { // what the progress of a training needs
     lam_error *error;
 } sae_step;
 
+// Whether each member of a team trains all of the autoencoder: then one reads and keeps its state.
+static bool is_alike(const sae_step *step) {
+    return step->training.published && step->team->members > 1;
+}
+
 // *found: the training goes on where an earlier run kept it.
 static lam_code restore(sae_step *step, bool *found) {
     *found = false;
     if (!step->tick->restore) return LAM_OK;
     lam_state state = lam_training_state(&step->training);
-    return step->tick->restore(step->tick->user, &state, found, step->error);
+    if (!is_alike(step)) return step->tick->restore(step->tick->user, &state, found, step->error);
+    if (step->team->member == 0)
+        LAM_TRY(step->tick->restore(step->tick->user, &state, found, step->error));
+    return lam_gather_state(step->team, &state, found, step->error);
 }
 
 // False where it failed.
 static bool keep(sae_step *step, bool now) {
-    if (!step->tick->keep) return true;
+    if (!step->tick->keep || (is_alike(step) && step->team->member > 0)) return true;
     const lam_state state = lam_training_state(&step->training);
     step->code = step->tick->keep(step->tick->user, &state, now, step->error);
     return step->code == LAM_OK;
+}
+
+// A team stops together, so that all keep the same state.
+static bool goes_on(sae_step *step, bool on) {
+    bool stops = !on;
+    step->code = step->team->any(step->team, &stops, step->error);
+    return step->code == LAM_OK && !stops;
 }
 
 // After a training on all rows: whether it came to its end. One whose layer is not finished by
@@ -114,7 +157,7 @@ static bool tell_step(void *state, const lam_autoencoder_position *position) {
     char detail[64];
     snprintf(detail, sizeof detail, "%s %lld of %lld", step->buffers > 1 ? "buffer" : "epoch",
              (long long)number, (long long)(step->epochs * step->buffers));
-    const bool on = step->tick->add(step->tick->user, done, detail);
+    const bool on = goes_on(step, step->tick->add(step->tick->user, done, detail));
     return position->epoch == step->epochs || (keep(step, !on) && on);
 }
 
@@ -129,7 +172,7 @@ typedef struct sae_outcome {
 static lam_code conclude(const lam_profile_run *run, int64_t layer, lam_autoencoder *autoencoder,
                          const sae_rows *rows, lam_autoencoder_measures *measures,
                          lam_error *error) {
-    LAM_TRY(export_layer(run, layer, lam_autoencoder_get(autoencoder), error));
+    LAM_TRY(export_standard(run, layer, autoencoder, error));
     LAM_TRY(lam_autoencoder_measure(autoencoder, rows->row, rows->count, measures, error));
     return lam_autoencoder_reconstruct(autoencoder, rows->spliced,
                                        sae_row_count(run, 0, sae_options_of(run)->splice),
@@ -141,8 +184,9 @@ static lam_code train_standard(const lam_profile_run *run, int64_t layer, const 
                                lam_error *error) {
     lam_autoencoder_options with = options_of(run);
     lam_autoencoder *autoencoder;
-    LAM_TRY(lam_autoencoder_create(&autoencoder, &with, &lam_team_alone, arena, error));
+    LAM_TRY(lam_autoencoder_create(&autoencoder, &with, run->team, arena, error));
     sae_step step = {.tick = tick,
+                     .team = run->team,
                      .training = {.autoencoder = autoencoder, .curves = &outcome->curves},
                      .rows = rows->count,
                      .batch = with.batch,
@@ -171,7 +215,7 @@ static bool tell_epoch(void *state, const lam_autoencoder_position *position) {
              (long long)step->epochs);
     const int64_t done = position->epoch - step->told;
     step->told = position->epoch;
-    const bool on = step->tick->add(step->tick->user, done * step->rows, detail);
+    const bool on = goes_on(step, step->tick->add(step->tick->user, done * step->rows, detail));
     return position->epoch == step->epochs || (keep(step, !on) && on);
 }
 
@@ -187,6 +231,7 @@ static lam_code train_published(const lam_profile_run *run, int64_t layer, const
     lam_published *published;
     LAM_TRY(lam_published_create(&published, &with, arena, error));
     sae_step step = {.tick = tick,
+                     .team = run->team,
                      .training = {.published = published, .curves = &outcome->curves},
                      .rows = rows->count,
                      .epochs = o->epochs,
@@ -202,7 +247,7 @@ static lam_code train_published(const lam_profile_run *run, int64_t layer, const
     LAM_TRY(
         lam_published_train(published, rows->row, rows->count, &progress, &outcome->curves, error));
     LAM_TRY(end_training(&step, o->splice));
-    LAM_TRY(export_layer(run, layer, lam_published_get(published), error));
+    LAM_TRY(export_published(run, layer, published, error));
     LAM_TRY(lam_published_measure(published, rows->row, rows->count, &outcome->measures, error));
     return lam_published_reconstruct(published, rows->spliced, sae_row_count(run, 0, o->splice),
                                      rows->spliced, error);
@@ -245,13 +290,16 @@ static lam_code train_chunk(const lam_profile_run *run, int64_t layer, sae_layer
     }
     if (l->curves.status != LAM_AUTOENCODER_TRAINED) return LAM_OK; // it has diverged
     sae_step step = {.tick = tick,
+                     .team = run->team,
                      .rows = rows->count,
                      .batch = with->batch,
                      .epochs = with->epochs,
-                     .buffers = with->buffers};
+                     .buffers = with->buffers,
+                     .error = error};
     lam_autoencoder_progress progress = {tell_step, &step};
     LAM_TRY(lam_autoencoder_train_buffer(a, rows->row, rows->count, run->seed, (uint16_t)layer,
                                          &progress, &l->curves, error));
+    if (step.code != LAM_OK) return step.code;
     return l->curves.status == LAM_AUTOENCODER_STOPPED ? lam_stop_fail(error) : LAM_OK;
 }
 
@@ -260,6 +308,7 @@ lam_code sae_drain(const lam_profile_run *run, int64_t layer, void *state, lam_g
     sae_layer *l = state;
     const int64_t *first = &run->chunks->first[l->drained % run->chunks->count];
     l->rows.count = sae_row_count(run, first[0], first[1]);
+    LAM_TRY(gather(run, &l->rows, first[0], first[1], l->rows.row, error));
     LAM_TRY(check_finite(&l->rows, sae_row_count(run, 0, first[0]), error));
     lam_arena work = {0}; // lent to one layer after the other
     lam_code code = lam_autoencoder_equip(l->autoencoder, &work, error);
@@ -273,6 +322,7 @@ static lam_code finish_chunks(const lam_profile_run *run, int64_t layer, sae_lay
                               const lam_tick *tick, sae_outcome *outcome, lam_arena *work,
                               lam_error *error) {
     outcome->curves = l->curves;
+    LAM_TRY(gather(run, &l->rows, 0, sae_options_of(run)->splice, l->rows.spliced, error));
     LAM_TRY(lam_autoencoder_equip(l->autoencoder, work, error));
     LAM_TRY(conclude(run, layer, l->autoencoder, &l->rows, &outcome->measures, error));
     return tick->add(tick->user, l->rows.count, "measured") ? LAM_OK : lam_stop_fail(error);
@@ -304,7 +354,8 @@ lam_code sae_finish(const lam_profile_run *run, int64_t layer, void *state, lam_
     if (l->autoencoder)
         code = finish_chunks(run, layer, l, tick, &outcome, &scratch, error);
     else {
-        code = check_finite(&l->rows, 0, error);
+        code = gather(run, &l->rows, 0, run->sequences->count, l->rows.row, error);
+        if (code == LAM_OK) code = check_finite(&l->rows, 0, error);
         if (code == LAM_OK)
             code = (sae_published(run) ? train_published : train_standard)(
                 run, layer, &l->rows, tick, &outcome, &scratch, error);

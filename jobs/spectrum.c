@@ -1,6 +1,7 @@
 // The profile of spectra: how many dimensions a site's activations fill, and the direction in which
 // two classes of words vary most differently.
 #include "src/spectrum.h"
+#include "jobs/gather.h"
 #include "jobs/row_sites.h"
 #include "jobs/together.h"
 #include "jobs/word_classes.h"
@@ -357,10 +358,20 @@ static lam_code check_site(const lam_profile_run *run, const spectrum_layer *at,
     return lam_fail_within(error, "site %s", lam_site_name(site_of(run, s)));
 }
 
+// From what a member of the team has seen to what all have.
+static lam_code gather(const lam_profile_run *run, const spectrum_layer *at, size_t s,
+                       lam_error *error) {
+    const size_t size = (size_t)width_of(run, s) * sizeof(float);
+    const int64_t plain = plain_count(run);
+    LAM_TRY(lam_gather_tokens(run, 1, 0, plain, at->row[s], size, error));
+    return lam_gather_sequences(run, plain, run->sequences->count, at->target[s], size, error);
+}
+
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                        const lam_tick *tick, lam_arena *arena, lam_error *error) {
     (void)arena; // each part's scratch memory is given back before the next
     for (size_t s = 0; s < site_count(run); s++) {
+        LAM_TRY(gather(run, state, s, error));
         LAM_TRY(check_site(run, state, s, error));
         for (int part = 0; part < part_count(run); part++) {
             if (!part_outgrows(run, s, part))

@@ -9,12 +9,12 @@
 
 typedef struct lam_together_request {
     const lam_comm *comm;
-    lam_layout layout;
+    const lam_layout *layout;
     const lam_profile_run *run;
     void *const *state; // [own layer] of the profile
     const bool *kept;   // [own layer] finished by an earlier run
     lam_group *groups;  // of the profile, this rank's layers
-    // This rank's layer is done; NULL: no call.
+    // A layer of this rank's is done; NULL: no call.
     void (*done)(void *user, int64_t layer);
     void *user;
 } lam_together_request;

@@ -1,7 +1,7 @@
 // The profile of tuning: which units of a layer tell two classes of words apart. One logistic
 // regression a unit, on the unit's activation at the word, and one on all units together.
 #include "jobs/tuning.h"
-
+#include "jobs/gather.h"
 #include "jobs/row_sites.h"
 #include "jobs/together.h"
 #include "src/folds.h"
@@ -234,6 +234,8 @@ static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, l
     const tuning_layer *at = state;
     for (size_t s = 0; s < site_count(run); s++) {
         const char *site = lam_site_name(site_of(run, s));
+        LAM_TRY(lam_gather_sequences(run, 0, run->sequences->count, at->x[s],
+                                     (size_t)width_of(run, s) * sizeof *at->x[s], error));
         lam_tuning_site f = {.run = run,
                              .layer = layer,
                              .units = width_of(run, s),

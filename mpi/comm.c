@@ -58,6 +58,7 @@ _Noreturn void lam_comm_abort(const lam_comm *comm, lam_code code) {
 
 lam_code lam_comm_agree(const lam_comm *comm, lam_code code, lam_error *error) {
     if (code == LAM_PEER) return code;
+    if (code != LAM_OK && error->passed_on) code = LAM_OK;
     if (code == LAM_OK) code = lam_stop_check(error);
     int mine[2] = {code == LAM_OK ? INT_MAX : comm->rank, code == LAM_OK ? 0 : 1};
     int lowest, failed;

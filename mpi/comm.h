@@ -36,7 +36,8 @@ LAM_CHECKED lam_code lam_comm_check(int mpi_result, const char *doing, lam_error
 // Closes a stage: every rank brings its own code, all leave with the lowest failing rank's code and
 // text, which names that rank where it failed alone. A rank that was asked to end brings
 // LAM_INTERRUPTED for LAM_OK; one that brings LAM_PEER cannot agree, and returns at once: the run
-// is lost. Collective; called by failing ranks too.
+// is lost. An error that is passed on (error.h) does not count. Collective; called by failing ranks
+// too.
 LAM_CHECKED lam_code lam_comm_agree(const lam_comm *comm, lam_code code, lam_error *error);
 
 // Closes a stage that rank 0 alone worked in: all leave with its code and text. Collective.

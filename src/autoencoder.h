@@ -232,4 +232,10 @@ typedef struct lam_autoencoder_parameters {
 
 lam_autoencoder_parameters lam_autoencoder_get(const lam_autoencoder *autoencoder);
 
+// The same of all ranks' latents. Arrays are the autoencoder's, or arena's where there are several
+// ranks. Collective. LAM_MEMORY, LAM_PEER.
+LAM_CHECKED lam_code lam_autoencoder_get_all(const lam_autoencoder *autoencoder,
+                                             lam_autoencoder_parameters *parameters,
+                                             lam_arena *arena, lam_error *error);
+
 #endif

@@ -74,3 +74,32 @@ lam_autoencoder_parameters lam_autoencoder_get(const lam_autoencoder *a) {
         .magnitude_bias = a->magnitude_bias.value,
     };
 }
+
+// *array [own_latents, width] becomes [latents, width].
+static lam_code join(const lam_autoencoder *a, const float **array, int64_t width, lam_arena *arena,
+                     lam_error *error) {
+    if (!*array) return LAM_OK;
+    const size_t own = (size_t)(a->own_latents * width) * sizeof **array;
+    size_t *start;
+    float *all;
+    LAM_TRY(lam_team_starts(a->team, own, &start, arena, error));
+    LAM_ALLOC(all, arena, a->options.latents * width, error);
+    memcpy((char *)all + start[a->team->member], *array, own);
+    *array = all;
+    return a->team->gather(a->team, all, a->team->members, start, error);
+}
+
+lam_code lam_autoencoder_get_all(const lam_autoencoder *a, lam_autoencoder_parameters *parameters,
+                                 lam_arena *arena, lam_error *error) {
+    lam_autoencoder_parameters *p = parameters;
+    *p = lam_autoencoder_get(a);
+    if (a->team->members == 1) return LAM_OK;
+    const float **by_latent[] = {&p->encoder_bias, &p->threshold, &p->gate_bias,
+                                 &p->magnitude_scale, &p->magnitude_bias};
+    LAM_TRY(join(a, &p->encoder, a->stride, arena, error));
+    LAM_TRY(join(a, &p->decoder, a->stride, arena, error));
+    for (size_t i = 0; i < sizeof by_latent / sizeof *by_latent; i++)
+        LAM_TRY(join(a, by_latent[i], 1, arena, error));
+    p->latents = a->options.latents;
+    return LAM_OK;
+}

@@ -27,6 +27,7 @@ lam_code lam_fail(lam_error *error, lam_code code, const char *format, ...) {
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
     keep_one_line(error->text);
+    error->passed_on = false;
     return error->code = code;
 }
 

@@ -3,6 +3,8 @@
 #ifndef LAM_ERROR_H
 #define LAM_ERROR_H
 
+#include <stdbool.h>
+
 // Name, process exit status, what the manual says of it.
 #define LAM_CODES(X)                                                                               \
     X(LAM_OK, 0, "success")                                                                        \
@@ -25,6 +27,7 @@ typedef enum lam_code {
 typedef struct lam_error {
     lam_code code;
     char text[1024]; // one line, no newline at its end
+    bool passed_on;  // it only says that another rank has failed, which says why itself
 } lam_error;
 
 // What the manual says of a code.

@@ -8,14 +8,25 @@
 #include "model.h"
 #include "sample.h"
 
-// What is kept of one layer. Arrays are [head].
+// Of one head.
+typedef struct lam_head_sums {
+    lam_moments q, k;      // of queries and keys, over tokens 1..
+    lam_moments same;      // scores of its query and its own keys
+    int64_t same_negative; // of these, below 0
+} lam_head_sums;
+
+// Of scores of a head's query and another's keys, all heads together.
+typedef struct lam_pair_sums {
+    lam_moments different;
+    int64_t negative; // of these, below 0
+} lam_pair_sums;
+
+void lam_head_sums_join(lam_head_sums *sums, const lam_head_sums *other);
+void lam_pair_sums_join(lam_pair_sums *sums, const lam_pair_sums *other);
+
+// What is kept of one layer beside its sums.
 typedef struct lam_head_scores {
     int64_t heads, head_width;
-    lam_moments *q, *k;     // of queries and keys, over tokens 1..
-    lam_moments *same;      // scores of a head's query and its own keys
-    lam_moments different;  // scores of a head's query and another's keys
-    int64_t *same_negative; // of these, below 0
-    int64_t different_negative;
     lam_histogram same_scores, different_scores;
     float *chunk; // scratch: [token, query head, key head]
 } lam_head_scores;
@@ -24,12 +35,13 @@ typedef struct lam_head_scores {
 LAM_CHECKED lam_code lam_head_scores_create(lam_head_scores *scores, const lam_model_config *config,
                                             lam_arena *arena, lam_error *error);
 
-// Adds a sequence: qkv [length, 3 width], row t at qkv + t * stride, all Q, all K, all V, head by
-// head, as it is before rotation. The last token's q is taken against k of tokens 1 .. length - 2,
-// unscaled, for all pairs of heads. length is 3 or more. Uses all threads; the bits are the same
-// for any number. LAM_NUMERIC if a value is not finite, or a score too large for single precision;
-// LAM_MEMORY.
-LAM_CHECKED lam_code lam_head_scores_add(lam_head_scores *scores, const float *qkv, int64_t length,
+// Adds a sequence to the histograms, to sums [head] and to pairs: qkv [length, 3 width], row t at
+// qkv + t * stride, all Q, all K, all V, head by head, as it is before rotation. The last token's q
+// is taken against k of tokens 1 .. length - 2, unscaled, for all pairs of heads. length is 3 or
+// more. Uses all threads; the bits are the same for any number. LAM_NUMERIC if a value is not
+// finite, or a score too large for single precision; LAM_MEMORY.
+LAM_CHECKED lam_code lam_head_scores_add(lam_head_scores *scores, lam_head_sums *sums,
+                                         lam_pair_sums *pairs, const float *qkv, int64_t length,
                                          int64_t stride, lam_error *error);
 
 // Sums over all pairs of a query and a key up to it.

@@ -1,6 +1,7 @@
 #include "histogram.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 // Values that wait until sorting them together pays.
@@ -137,6 +138,79 @@ lam_code lam_histogram_add(lam_histogram *histogram, const float *value, int64_t
         LAM_TRY(make_room(h, error));
     }
     h->count += count;
+    return LAM_OK;
+}
+
+// --- a team's
+
+typedef struct histogram_part { // what a member's bins are of
+    int64_t bins, count;
+    int32_t level;
+    uint32_t lowest, highest;
+} histogram_part;
+
+static int by_key(const void *a, const void *b) {
+    const uint32_t x = ((const lam_bin *)a)->key, y = ((const lam_bin *)b)->key;
+    return (x > y) - (x < y);
+}
+
+// Makes bins [h->bins], some of one key, those of the histogram, each key once.
+static void unite(lam_histogram *h) {
+    int64_t to = 0;
+    qsort(h->bin, (size_t)h->bins, sizeof *h->bin, by_key);
+    for (int64_t i = 0; i < h->bins; i++) {
+        if (to > 0 && h->bin[to - 1].key == h->bin[i].key) {
+            h->bin[to - 1].count += h->bin[i].count;
+            h->bin[to - 1].offset += h->bin[i].offset;
+        } else {
+            h->bin[to++] = h->bin[i];
+        }
+    }
+    h->bins = to;
+    while (h->bins > h->most) coarsen(h);
+}
+
+// Brings all members' bins to one level before they are united.
+static void take_parts(lam_histogram *h, const histogram_part *part, int members, lam_bin *bin) {
+    lam_histogram all = *h;
+    all.bin = bin;
+    all.bins = all.count = 0;
+    for (int m = 0; m < members; m++) {
+        if (part[m].level > all.level) all.level = part[m].level;
+        if (part[m].lowest < all.lowest) all.lowest = part[m].lowest;
+        if (part[m].highest > all.highest) all.highest = part[m].highest;
+        all.count += part[m].count;
+    }
+    lam_bin *from = bin;
+    for (int m = 0; m < members; m++) {
+        lam_histogram one = {.bin = from, .bins = part[m].bins, .level = part[m].level};
+        from += part[m].bins;
+        while (one.level < all.level) coarsen(&one);
+        memmove(all.bin + all.bins, one.bin, (size_t)one.bins * sizeof *one.bin);
+        all.bins += one.bins;
+    }
+    unite(&all);
+    *h = all;
+}
+
+lam_code lam_histogram_join(lam_histogram *histogram, const lam_team *team, lam_arena *arena,
+                            lam_error *error) {
+    lam_histogram *h = histogram;
+    if (team->members == 1) return LAM_OK;
+    flush(h);
+    histogram_part *part;
+    lam_bin *bin;
+    size_t *start;
+    LAM_ALLOC(part, arena, team->members, error);
+    part[team->member] = (histogram_part){h->bins, h->count, h->level, h->lowest, h->highest};
+    LAM_TRY(lam_team_starts(team, sizeof *part, &start, arena, error));
+    LAM_TRY(team->gather(team, part, team->members, start, error));
+    LAM_TRY(lam_team_starts(team, (size_t)h->bins * sizeof *bin, &start, arena, error));
+    h->room = (int64_t)(start[team->members] / sizeof *bin) + h->pending_room;
+    LAM_ALLOC(bin, arena, h->room, error);
+    memcpy((char *)bin + start[team->member], h->bin, (size_t)h->bins * sizeof *bin);
+    LAM_TRY(team->gather(team, bin, team->members, start, error));
+    take_parts(h, part, team->members, bin);
     return LAM_OK;
 }
 

@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "sample.h"
+#include "team.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,6 +47,11 @@ LAM_CHECKED lam_code lam_histogram_create(lam_histogram *histogram, int64_t most
 // Adds value [count], which must be finite. From one thread at a time. LAM_MEMORY.
 LAM_CHECKED lam_code lam_histogram_add(lam_histogram *histogram, const float *value, int64_t count,
                                        lam_error *error);
+
+// The histogram of what the members of a team have added to theirs, on all of them. Collective.
+// LAM_MEMORY, LAM_PEER.
+LAM_CHECKED lam_code lam_histogram_join(lam_histogram *histogram, const lam_team *team,
+                                        lam_arena *arena, lam_error *error);
 
 // The bins as a weighted sample, each at the mean of its values; owned by arena. LAM_MEMORY.
 LAM_CHECKED lam_code lam_histogram_sample(lam_histogram *histogram, lam_sample *sample,

@@ -8,12 +8,17 @@
 #ifndef LAM_TEAM_H
 #define LAM_TEAM_H
 
+#include "arena.h"
 #include "error.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct lam_team lam_team;
 struct lam_team {
+    int member, members; // this rank's number among those of the team, and how many they are
+
     // The blocks of this rank: first .. first + count - 1 of all blocks. count may be 0.
     void (*own)(const lam_team *team, int64_t blocks, int64_t *first, int64_t *count);
     // Collective. parts [node, length] are the sums of this rank's nodes, as lam_team_nodes lists
@@ -24,11 +29,30 @@ struct lam_team {
     // get all rows.
     lam_code (*share)(const lam_team *team, int64_t blocks, double *values, int64_t length,
                       lam_error *error);
+    // Collective. data is parts that follow each other: part i, the bytes start[i] .. start[i + 1]
+    // - 1, is filled by member i modulo members; all get all parts.
+    lam_code (*gather)(const lam_team *team, void *data, int64_t parts, const size_t *start,
+                       lam_error *error);
+    // Collective. *flag is set on all where it is on one.
+    lam_code (*any)(const lam_team *team, bool *flag, lam_error *error);
+    // Collective. Ends what the members do together: each brings its own code, and all leave with
+    // LAM_OK, or none does. A member that failed calls nothing else; the others then fail in what
+    // they call next, with an error that is passed on, and need no other word of it.
+    lam_code (*close)(const lam_team *team, lam_code code, lam_error *error);
     void *state;
 };
 
 // A rank by itself: it owns all blocks.
 extern const lam_team lam_team_alone;
+
+// Collective: where each member's part of an array begins, for gather, when they follow each other:
+// *start [members + 1], from the length of this member's own, mine. Owned by arena. LAM_MEMORY.
+LAM_CHECKED lam_code lam_team_starts(const lam_team *team, size_t mine, size_t **start,
+                                     lam_arena *arena, lam_error *error);
+
+// Collective: value [count] becomes the sum of those of all members. LAM_MEMORY.
+LAM_CHECKED lam_code lam_team_add(const lam_team *team, int64_t *value, int64_t count,
+                                  lam_arena *arena, lam_error *error);
 
 // A node of the tree: the blocks first .. first + count - 1.
 typedef struct lam_team_node {

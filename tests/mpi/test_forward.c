@@ -166,11 +166,12 @@ static void open_case(lam_case *c, const char *name, const lam_layout *layout) {
     char path[128];
     snprintf(path, sizeof path, "%s/expected.safetensors", name);
     if (lam_safetensors_open(golden_path(path), &c->expected, &error)) fail_msg("%s", error.text);
-    lam_checkpoint_part part = {.first_layer = lam_layout_first(layout, comm.rank),
-                                .layer_count = lam_layout_count(layout, comm.rank),
-                                .embedding = comm.rank == 0,
-                                .final_norm = comm.rank == lam_layout_active(layout) - 1,
-                                .head = comm.rank == lam_layout_active(layout) - 1};
+    const lam_place place = lam_layout_place(layout, comm.rank);
+    lam_checkpoint_part part = {.first_layer = place.first_layer,
+                                .layer_count = place.layer_count,
+                                .embedding = place.team == 0,
+                                .final_norm = place.team == layout->teams - 1,
+                                .head = place.team == layout->teams - 1};
     if (lam_checkpoint_load(c->checkpoint, &part, &c->arena, &c->model, NULL, NULL, &error))
         fail_msg("%s", error.text);
     const lam_tensor *tokens = expect(c, "tokens", 0); // [batch, token]
@@ -193,24 +194,29 @@ static void run_case(const char *name) {
     lam_error error;
     lam_case c = {0};
     if (lam_checkpoint_open(golden_path(name), &c.checkpoint, &error)) fail_msg("%s", error.text);
-    lam_layout layout = {lam_checkpoint_config(c.checkpoint)->layers, comm.size};
+    lam_layout layout;
+    if (lam_layout_create(&layout, lam_checkpoint_config(c.checkpoint)->layers, comm.size, NULL,
+                          &c.arena, &error))
+        fail_msg("%s", error.text);
     open_case(&c, name, &layout);
     const lam_site_set missing = LAM_SITE_BIT(LAM_SITE_SCORES) | LAM_SITE_BIT(LAM_SITE_MLP_ACT) |
                                  LAM_SITE_BIT(LAM_SITE_RESID_POST);
     lam_hooks hooks = {
         .sites = (LAM_SITE_BIT(LAM_SITE_COUNT) - 1) & ~missing, .see = see, .user = &c};
     lam_pipeline pipeline = {.comm = &comm,
-                             .layout = layout,
+                             .layout = &layout,
                              .model = &c.model,
                              .sequences = &c.sequences,
                              .hooks = &hooks,
                              .finish = finish,
                              .user = &c};
     if (lam_pipeline_run(&pipeline, &error)) fail_msg("%s", error.text);
-    // 8 row sites a layer and sequence, and a view of weights for each head.
-    int64_t heads = c.model.config.heads, layers = lam_layout_count(&layout, comm.rank);
-    check(&c, name,
-          2 * (8 + heads) * layers + (comm.rank == lam_layout_active(&layout) - 1 ? 2 : 0));
+    // 8 row sites a layer and sequence, and a view of weights for each head; all in the one
+    // micro-batch that there is, at its worker.
+    const lam_place place = lam_layout_place(&layout, comm.rank);
+    int64_t heads = c.model.config.heads, layers = place.member ? 0 : place.layer_count;
+    const bool last = place.team == layout.teams - 1 && place.member == 0;
+    check(&c, name, 2 * (8 + heads) * layers + (last ? 2 : 0));
     // Each site alone, with no more computed than it needs.
     pipeline.finish = NULL;
     hooks.residual_unused = true;

@@ -79,16 +79,21 @@ static void check_site(const lam_checkpoint *checkpoint, const lam_sequences *se
                                .rewrite = rewrite,
                                .losses = losses}};
     void *state[8] = {NULL};
+    lam_arena arena = {0};
+    lam_layout layout;
+    if (lam_layout_create(&layout, config->layers, comm.size, NULL, &arena, &error))
+        fail_msg("%s", error.text);
     lam_intervene_request request = {.comm = &comm,
-                                     .layout = {config->layers, comm.size},
+                                     .layout = &layout,
                                      .checkpoint = checkpoint,
                                      .run = &run,
                                      .asked = &now.asked,
                                      .state = state,
                                      .tick = tick};
     if (lam_intervene(&request, &error)) fail_msg("%s", error.text);
-    int64_t first = lam_layout_first(&request.layout, comm.rank), steps;
-    assert_int_equal(now.layers, lam_layout_count(&request.layout, comm.rank));
+    const lam_place place = lam_layout_place(&layout, comm.rank);
+    int64_t first = place.first_layer, steps;
+    assert_int_equal(now.layers, place.layer_count);
     MPI_Allreduce(&now.steps, &steps, 1, MPI_INT64_T, MPI_SUM, comm.mpi);
     assert_int_equal(steps, lam_intervene_steps(&request));
     const double *want = golden(file, model, lam_site_name(site)); // [layer, change]
@@ -99,6 +104,7 @@ static void check_site(const lam_checkpoint *checkpoint, const lam_sequences *se
         // To the last bit: a changed pass is the same computation otherwise.
         assert_true(now.changed[l][NOTHING] == now.clean);
     }
+    lam_arena_destroy(&arena);
 }
 
 static void check_model(const char *model) {

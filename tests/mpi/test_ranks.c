@@ -15,26 +15,70 @@
 
 static lam_comm comm;
 
+static lam_layout make_layout(int64_t layers, int ranks, const double *cost, lam_arena *arena) {
+    lam_error error;
+    lam_layout layout;
+    if (lam_layout_create(&layout, layers, ranks, cost, arena, &error)) fail_msg("%s", error.text);
+    return layout;
+}
+
+// Every rank is a member of one team, every layer one team's; all as even as can be, larger ones
+// first.
 static void test_layout(void **state) {
     (void)state;
     for (int64_t layers = 1; layers <= 40; layers++)
         for (int ranks = 1; ranks <= 45; ranks++) {
-            lam_layout layout = {layers, ranks};
-            int64_t next = 0, most = 0, fewest = layers;
-            for (int r = 0; r < ranks; r++) {
-                assert_int_equal(lam_layout_first(&layout, r), next);
-                int64_t count = lam_layout_count(&layout, r);
-                next += count;
-                assert_int_equal(count > 0, r < lam_layout_active(&layout));
-                if (count == 0) continue;
-                if (count > most) most = count;
-                if (count < fewest) fewest = count;
-                for (int64_t l = next - count; l < next; l++)
-                    assert_int_equal(lam_layout_owner(&layout, l), r);
+            lam_arena arena = {0};
+            lam_layout layout = make_layout(layers, ranks, NULL, &arena);
+            const int teams = ranks < layers ? ranks : (int)layers;
+            int64_t layer = 0, most = layers, members = ranks;
+            assert_int_equal(layout.teams, teams);
+            for (int rank = 0; rank < ranks; rank++) {
+                const lam_place place = lam_layout_place(&layout, rank);
+                assert_int_equal(place.first_layer, layer);
+                assert_int_equal(layout.lead[place.team], rank - place.member);
+                assert_in_range(place.member, 0, place.members - 1);
+                assert_in_range(place.layer_count, layers / teams, most);
+                assert_in_range(place.members, ranks / teams, members);
+                for (int64_t l = layer; l < layer + place.layer_count; l++)
+                    assert_int_equal(lam_layout_owner(&layout, l), place.team);
+                for (int64_t batch = 0; batch < 50; batch++)
+                    assert_int_equal(lam_layout_worker(&layout, place.team, batch) == rank,
+                                     batch % place.members == place.member);
+                most = place.layer_count, members = place.members;
+                if (place.member == place.members - 1) layer += place.layer_count;
             }
-            assert_int_equal(next, layers);
-            assert_true(most - fewest <= 1);
+            assert_int_equal(layer, layers);
+            assert_int_equal(most, layers / teams);
+            lam_arena_destroy(&arena);
         }
+}
+
+// Layers that cost more have more ranks, ranks whose layers cost more have fewer: the costliest
+// rank costs what an exhaustive search finds.
+static void test_balance(void **state) {
+    (void)state;
+    static const double cost[] = {3, 1, 1, 1, 1, 1, 1, 7.5};
+    static const struct {
+        int ranks;
+        double most;
+    } cases[] = {{1, 16.5}, {2, 8.5},  {3, 7.5},  {4, 7.5},
+                 {8, 7.5},  {9, 3.75}, {11, 2.5}, {12, 1.875}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lam_arena arena = {0};
+        lam_layout layout = make_layout(8, cases[i].ranks, cost, &arena);
+        double most = 0;
+        for (int rank = 0; rank < cases[i].ranks; rank++) {
+            const lam_place place = lam_layout_place(&layout, rank);
+            double all = 0;
+            for (int64_t l = 0; l < place.layer_count; l++) all += cost[place.first_layer + l];
+            if (all / place.members > most) most = all / place.members;
+        }
+        if (most != cases[i].most)
+            fail_msg("%d ranks: the costliest costs %g, not %g", cases[i].ranks, most,
+                     cases[i].most);
+        lam_arena_destroy(&arena);
+    }
 }
 
 // Every rank in turn fails alone, then all from some rank on.
@@ -91,10 +135,10 @@ static void test_collect(void **state) {
     enum { LAYERS = 7, UNITS = 5 };
     lam_error error;
     lam_arena arena = {0};
-    lam_layout layout = {LAYERS, comm.size};
+    lam_layout layout = make_layout(LAYERS, comm.size, NULL, &arena);
     const lam_dimension dimensions[] = {{"layer", LAYERS}, {"unit", UNITS}};
-    int64_t first = lam_layout_first(&layout, comm.rank);
-    int64_t count = lam_layout_count(&layout, comm.rank);
+    const lam_place place = lam_layout_place(&layout, comm.rank);
+    const int64_t first = place.first_layer, count = place.layer_count;
     lam_group mine, whole = {0};
     assert_int_equal(
         lam_group_create(&mine, "made", variables, dimensions, 2, first, count, &arena, &error),
@@ -133,8 +177,8 @@ static void make_model(lam_model *model, const lam_layout *layout, lam_arena *ar
                                     .vocabulary = VOCABULARY,
                                     .norm_epsilon = 1e-5,
                                     .scale_attention = true},
-                         .first_layer = lam_layout_first(layout, comm.rank),
-                         .layer_count = lam_layout_count(layout, comm.rank)};
+                         .first_layer = lam_layout_place(layout, comm.rank).first_layer,
+                         .layer_count = lam_layout_place(layout, comm.rank).layer_count};
     model->layer = lam_arena_alloc(arena, (size_t)model->layer_count, sizeof *model->layer, error);
     float *embedding = lam_arena_alloc(arena, VOCABULARY * WIDTH, sizeof *embedding, error);
     float *position = lam_arena_alloc(arena, LENGTH * WIDTH, sizeof *position, error);
@@ -168,7 +212,7 @@ static lam_code arrive(void *user, lam_forward *forward, const lam_batch *batch,
 
 static lam_code run_pipeline(uint32_t odd_token, arrivals *a, lam_error *error) {
     lam_arena arena = {0};
-    lam_layout layout = {LAYERS, comm.size};
+    lam_layout layout = make_layout(LAYERS, comm.size, NULL, &arena);
     lam_model model;
     make_model(&model, &layout, &arena, error);
     lam_sequences sequences = {.count = SEQUENCES};
@@ -182,16 +226,18 @@ static lam_code run_pipeline(uint32_t odd_token, arrivals *a, lam_error *error) 
     token[2000] = odd_token;
     *a = (arrivals){.sequences = &sequences};
     lam_pipeline pipeline = {.comm = &comm,
-                             .layout = layout,
+                             .layout = &layout,
                              .model = &model,
                              .sequences = &sequences,
                              .finish = arrive,
                              .user = a};
     lam_code code = lam_pipeline_run(&pipeline, error);
-    if (code == LAM_OK && comm.rank == lam_layout_active(&layout) - 1) {
-        assert_int_equal(a->rows, sequences.start[SEQUENCES]);
-        assert_int_equal(a->wrong, 0);
-    }
+    const bool last = lam_layout_place(&layout, comm.rank).team == layout.teams - 1;
+    int64_t rows;
+    MPI_Allreduce(&a->rows, &rows, 1, MPI_INT64_T, MPI_SUM, comm.mpi);
+    if (code == LAM_OK) assert_int_equal(rows, sequences.start[SEQUENCES]);
+    assert_int_equal(a->wrong, 0);
+    assert_true(a->rows == 0 || last);
     lam_arena_destroy(&arena);
     return code;
 }
@@ -235,10 +281,11 @@ int main(int argc, char **argv) {
     lam_error error;
     if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),           cmocka_unit_test(test_agree),
-        cmocka_unit_test(test_follow),           cmocka_unit_test(test_broadcast),
-        cmocka_unit_test(test_collect),          cmocka_unit_test(test_pipeline),
-        cmocka_unit_test(test_pipeline_failure), cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_layout),    cmocka_unit_test(test_balance),
+        cmocka_unit_test(test_agree),     cmocka_unit_test(test_follow),
+        cmocka_unit_test(test_broadcast), cmocka_unit_test(test_collect),
+        cmocka_unit_test(test_pipeline),  cmocka_unit_test(test_pipeline_failure),
+        cmocka_unit_test(test_progress),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     lam_comm_destroy(&comm);

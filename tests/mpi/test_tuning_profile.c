@@ -223,7 +223,8 @@ static void plant(planted *p, lam_family family, const char *keys) {
                                .model = &p->config,
                                .input = &p->job.section[0].input,
                                .options = p->job.section[0].options,
-                               .sequences = &p->sequences};
+                               .sequences = &p->sequences,
+                               .team = &lam_team_alone};
     lam_profile_group made[2];
     size_t count;
     if (lam_profile_tuning.resolve(&p->run, &error) ||

@@ -358,7 +358,7 @@ static void join(rank *r, const outcome *mine) {
 
 static void *run_rank(void *argument) {
     rank *r = argument;
-    lam_team team = {own_share, sum_crew, share_crew, r};
+    lam_team team = {.own = own_share, .sum = sum_crew, .share = share_crew, .state = r};
     omp_set_num_threads(1);
     outcome mine;
     make_room(&mine);

@@ -48,7 +48,8 @@ static void begin_world(world *w, const char *categories) {
                                .profile = &lam_profile_rsa,
                                .seed = 1,
                                .model = &w->model,
-                               .options = &w->options};
+                               .options = &w->options,
+                               .team = &lam_team_alone};
     assert_int_equal(lam_profile_rsa.resolve(&w->run, &w->error), LAM_OK);
     lam_profile_group group[2];
     size_t count;

@@ -127,6 +127,8 @@ static void test_head_scores(void **state) {
     lam_error error;
     lam_arena arena = {0};
     lam_head_scores scores;
+    lam_head_sums sums[HEADS] = {0};
+    lam_pair_sums pairs = {0};
     static const int lengths[] = {3, 66, 67, LENGTH};
     plain q[HEADS] = {0}, k[HEADS] = {0}, same[HEADS] = {0}, different = {0};
     double lowest = INFINITY;
@@ -134,7 +136,8 @@ static void test_head_scores(void **state) {
     for (uint32_t s = 0; s < sizeof lengths / sizeof *lengths; s++) {
         int length = lengths[s];
         fill(qkv, LENGTH * ROW, 3 + s);
-        assert_int_equal(lam_head_scores_add(&scores, qkv, length, ROW, &error), LAM_OK);
+        assert_int_equal(lam_head_scores_add(&scores, sums, &pairs, qkv, length, ROW, &error),
+                         LAM_OK);
         for (int t = 1; t < length; t++)
             for (int i = 0; i < WIDTH; i++) {
                 take(&q[i / HEAD], (double)qkv[t * ROW + i]);
@@ -152,13 +155,13 @@ static void test_head_scores(void **state) {
                 }
     }
     for (int h = 0; h < HEADS; h++) {
-        compare(&scores.q[h], &q[h]);
-        compare(&scores.k[h], &k[h]);
-        compare(&scores.same[h], &same[h]);
-        assert_int_equal(scores.same_negative[h], (int64_t)same[h].negative);
+        compare(&sums[h].q, &q[h]);
+        compare(&sums[h].k, &k[h]);
+        compare(&sums[h].same, &same[h]);
+        assert_int_equal(sums[h].same_negative, (int64_t)same[h].negative);
     }
-    compare(&scores.different, &different);
-    assert_int_equal(scores.different_negative, (int64_t)different.negative);
+    compare(&pairs.different, &different);
+    assert_int_equal(pairs.negative, (int64_t)different.negative);
     assert_int_equal(scores.same_scores.count, (int64_t)(3 * same[0].count));
     assert_int_equal(scores.different_scores.count, (int64_t)different.count);
     assert_true(fabs(lam_histogram_lowest(&scores.same_scores) / lowest - 1) < 1e-7);
@@ -169,11 +172,14 @@ static void refuse(int place, float value, const char *says) {
     lam_error error = {0};
     lam_arena arena = {0};
     lam_head_scores scores;
+    lam_head_sums sums[HEADS] = {0};
+    lam_pair_sums pairs = {0};
     fill(qkv, LENGTH * ROW, 3);
     qkv[place] = value;
     if (place == (LENGTH - 1) * ROW) qkv[5 * ROW + WIDTH] = value;
     assert_int_equal(lam_head_scores_create(&scores, &config, &arena, &error), LAM_OK);
-    assert_int_equal(lam_head_scores_add(&scores, qkv, LENGTH, ROW, &error), LAM_NUMERIC);
+    assert_int_equal(lam_head_scores_add(&scores, sums, &pairs, qkv, LENGTH, ROW, &error),
+                     LAM_NUMERIC);
     if (!strstr(error.text, says)) fail_msg("'%s' does not say '%s'", error.text, says);
     lam_arena_destroy(&arena);
 }
