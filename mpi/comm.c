@@ -51,7 +51,7 @@ void lam_comm_destroy(lam_comm *comm) {
 
 _Noreturn void lam_comm_abort(const lam_comm *comm, lam_code code) {
     fflush(NULL);
-    lam_watch_destroy(comm->watch); // this rank has said what is wrong
+    lam_watch_abandon(comm->watch);
     MPI_Abort(comm->mpi, (int)code);
     exit((int)code);
 }

@@ -37,7 +37,7 @@ struct lam_watch {
     struct pollfd *polled;
     pthread_t thread;
     bool started;
-    atomic_bool leaving;
+    atomic_bool leaving, lost;
     double said;
     int told; // the signal that the others were told of
 };
@@ -99,7 +99,10 @@ static void listen_to(lam_watch *w, lam_peer *peer) {
         case LAM_HEARD_WORD:
             peer->heard = now();
         }
-        if (word.kind == LAM_WORD_LOST) _exit(LAM_PEER); // who tells it has said why
+        if (word.kind == LAM_WORD_LOST) { // who tells it has said why
+            say_all(w, LAM_WORD_LOST, word.number);
+            _exit(LAM_PEER);
+        }
         if (word.kind == LAM_WORD_HERE && word.number) lam_stop_tell(word.number);
         if (word.kind == LAM_WORD_BYE) peer->expected = false, disconnect(peer);
     }
@@ -152,7 +155,7 @@ static void *watch(void *state) {
         w->told = signal;
         check_patience(w, time);
     }
-    say_all(w, LAM_WORD_BYE, 0);
+    say_all(w, w->lost ? LAM_WORD_LOST : LAM_WORD_BYE, w->rank);
     for (int i = 0; i < w->count; i++) disconnect(&w->peer[i]);
     return NULL;
 }
@@ -225,6 +228,11 @@ lam_code lam_watch_create(lam_watch **watch, const lam_comm *comm, double patien
                 "fails may leave them waiting",
                 comm->host);
     return code;
+}
+
+void lam_watch_abandon(lam_watch *watch) {
+    if (watch) watch->lost = true;
+    lam_watch_destroy(watch);
 }
 
 void lam_watch_destroy(lam_watch *watch) {

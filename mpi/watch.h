@@ -24,4 +24,7 @@ LAM_CHECKED lam_code lam_watch_create(lam_watch **watch, const struct lam_comm *
 // Says goodbye and ends it; NULL is left alone. From here on nobody misses this rank.
 void lam_watch_destroy(lam_watch *watch);
 
+// The same for a rank that has said why the run is lost: all others end.
+void lam_watch_abandon(lam_watch *watch);
+
 #endif

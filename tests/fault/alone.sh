@@ -57,5 +57,5 @@ rm -rf result.nc
 # --- memory refused to one rank
 for ((i = 0; i < 80000; i++)); do echo "a sentence with some words in it, but not with many of them. "; done >text.txt
 one 1 "ulimit -v 1500000"
-ranks=2 seconds=120 expect_error "memory refused" 5 "rank 1 \($host\): .*memory for [0-9.]+ MB was refused" \
+ranks=2 seconds=120 expect_error "memory refused" 5 "rank 1 \($host\): .* where a rank here has 1.5 GB of memory" \
     "$log/one" sweep job.yaml --set sequences=15000 --set length=64 --set sae.site=mlp_fc
