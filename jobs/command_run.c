@@ -134,8 +134,8 @@ lam_code lam_command_run(const lam_profile *profile, int argc, const char *const
     lam_arena arena = {0};
     lam_request_text request = {0};
     char *command = NULL;
-    LAM_TRY(lam_stop_begin(error));
-    lam_code code = parse(profile, argc, argv, &request, &arena, error);
+    lam_code code = lam_stop_begin(error);
+    if (code == LAM_OK) code = parse(profile, argc, argv, &request, &arena, error);
     if (code == LAM_OK && !(command = command_line(profile, argc, argv, &arena, error)))
         code = LAM_MEMORY;
     if (code == LAM_OK && request.ended)

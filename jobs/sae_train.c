@@ -126,6 +126,7 @@ static lam_code restore(sae_step *step, bool *found) {
 
 // False where it failed.
 static bool keep(sae_step *step, bool now) {
+    if (step->code != LAM_OK) return false;
     if (!step->tick->keep || (is_alike(step) && step->team->member > 0)) return true;
     const lam_state state = lam_training_state(&step->training);
     step->code = step->tick->keep(step->tick->user, &state, now, step->error);

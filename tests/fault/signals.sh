@@ -62,6 +62,7 @@ python3 -c 'print("a sentence with some words in it. " * 400000)' >long.txt 2>/d
 before=$(listing)
 "$LAMINAR" tokenize long.txt --model model -o long.npy -q 2>"$log/err" &
 first=$!
+while [ "/proc/$first/exe" -ef "$BASH" ]; do sleep 0.01; done
 until (((0x$(sed -n 's/^SigBlk:\t//p' "/proc/$first/status") >> 14) & 1)); do sleep 0.01; done
 kill -TERM $first
 wait $first
