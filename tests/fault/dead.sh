@@ -3,7 +3,7 @@
 # and what is finished is there to go on with.
 . "$(dirname "${BASH_SOURCE[0]}")/ranks.bash"
 
-demo_job "sequences: 4" "length: 64" "attention: {}" "heads: {}" "sae: {epochs: 20, latents: 128}"
+demo_job "sequences: 4" "length: 64" "attention: {}" "heads: {}" "sae: {epochs: 60, latents: 256}"
 prepare "$LAMINAR" sweep job.yaml -o whole.nc
 whole=$(digest whole.nc)
 

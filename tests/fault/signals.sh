@@ -2,7 +2,7 @@
 # SIGTERM, SIGINT and SIGUSR1: every command ends in good order, a run on all ranks though one was told.
 . "$(dirname "${BASH_SOURCE[0]}")/ranks.bash"
 
-demo_job "sequences: 4" "length: 64" "attention: {}" "heads: {}" "sae: {epochs: 20, latents: 128}"
+demo_job "sequences: 4" "length: 64" "attention: {}" "heads: {}" "sae: {epochs: 60, latents: 256}"
 prepare "$LAMINAR" sweep job.yaml -o whole.nc
 whole=$(digest whole.nc)
 
