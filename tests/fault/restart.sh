@@ -49,8 +49,9 @@ goes_on() {
     rm -rf cut.nc cut.run
 }
 
-# --- a rank is killed, early and late, and the run goes on with another number of them
-for cut in "1 2 3" "14 3 1" "38 2 2" "47 1 3"; do
+# --- a rank is killed, early and late, and the run goes on with another number of them, which is
+# greater than that of the layers in some
+for cut in "1 2 3" "14 3 1" "20 2 14" "30 14 2" "38 2 2" "47 1 3"; do
     read -r count before after <<<"$cut"
     run_until "$count" KILL "$before"
     differ "killed after $count layers, on $before ranks: status" 0 "$?"

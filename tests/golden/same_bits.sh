@@ -29,7 +29,8 @@ same_everywhere() {
 # Of the demo's job what takes least time, with a ragged last batch.
 fast=(--set sequences=7 --set sae.epochs=2 --set sae.latents=200 --set tuning.before=20
     --set spectrum.before=20)
-everywhere="1x2 2x1 2x2 3x1 3x2 13x1"
+# Up to 12 ranks have layers of their own; from there on some share a layer, from 24 on all do.
+everywhere="1x2 2x1 2x2 3x1 3x2 5x1 12x1 13x2 24x1 30x1"
 same_everywhere "standard" "$everywhere" "$demo/demo.yaml" "${fast[@]}"
 standard=$first
 same "standard: every profile is in it" \
@@ -50,8 +51,17 @@ neox=$first
 sweep "gpt_neox, another seed" 2x1 job.yaml --set length=100 --set sae.epochs=2 \
     --set sae.splice=3 --set seed=2
 differ "gpt_neox, seeds differ" "$neox" "$result"
-same_everywhere "gpt_neox, published" "2x1 4x1" job.yaml --set mode=published --set sae.splice=3
+same_everywhere "gpt_neox, published" "2x1 4x1 7x1" job.yaml --set mode=published \
+    --set sae.splice=3
 differ "gpt_neox, the modes differ" "$neox" "$first"
+# Every kind where ranks share the latents of a layer, and where rows come in buffers.
+for kind in relu topk batchtopk jumprelu gated; do
+    same_everywhere "gpt_neox, $kind" "2x1 8x1" job.yaml --set length=100 --set sae.epochs=2 \
+        --set sae.kind=$kind --set sae.latents=600 --set sae.splice=3 --set sae.resample=1
+    same_everywhere "gpt_neox, $kind, in buffers" "7x1" job.yaml --set sequences=16 \
+        --set length=128 --set sae.kind=$kind --set sae.latents=600 --set sae.buffer=1016 \
+        --set sae.batch=256
+done
 
 # The other profiles of the other family.
 cat >all.yaml <<'END'
