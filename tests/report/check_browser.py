@@ -108,11 +108,24 @@ OVERLAPS = """[...document.querySelectorAll("figure > svg")].flatMap(svg => {
 })"""
 
 
+# Leaves a section alone on the page, so that what stands above it, which depends on the time that
+# the run took, does not move it by part of a pixel; says where it is.
+ALONE = """name => {
+    const section = document.getElementById(name);
+    window.hidden = [];
+    for (let e = section; e !== document.body; e = e.parentElement)
+        hidden.push(...[...e.parentElement.children].filter(other => other !== e));
+    hidden.forEach(e => e.style.display = "none");
+    const box = section.getBoundingClientRect();
+    return [box.x + scrollX, box.y + scrollY, box.width, box.height];
+}"""
+
+
 def check_looks(browser, path, folder):
     def section(name, picture):
-        box = browser.run(f"""(() => {{ const b = document.getElementById("{name}")
-            .getBoundingClientRect(); return [b.x + scrollX, b.y + scrollY, b.width, b.height]; }})()""")
+        box = browser.run(f"({ALONE})('{name}')")
         browser.picture(os.path.join(folder, picture), box)
+        browser.run("hidden.forEach(e => e.style.display = '')")
 
     browser.open(path)
     browser.view(1200, 900)
