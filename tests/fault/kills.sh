@@ -15,7 +15,7 @@ sweep() {
     [ ! -e cut.run ] || resume=(--resume)
     rm -f "$log"/pid.*
     # shellcheck disable=SC2016
-    mpirun -n "$1" bash -c 'echo $$ >"$0/pid.$OMPI_COMM_WORLD_RANK"; exec "$@"' "$log" \
+    timeout -k 5 60 mpirun -n "$1" bash -c 'echo $$ >"$0/pid.$OMPI_COMM_WORLD_RANK"; exec "$@"' "$log" \
         "$LAMINAR" sweep job.yaml -o cut.nc -q "${resume[@]}" </dev/null >"$log/out" 2>"$log/err" &
     started=$!
 }
