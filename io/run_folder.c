@@ -36,7 +36,8 @@ static lam_code read_whole(const char *path, size_t most, char **data, size_t *b
     *data = NULL;
     FILE *file = fopen(path, "rbe");
     struct stat status;
-    if (!file) return LAM_OK;
+    if (!file && errno == ENOENT) return LAM_OK;
+    if (!file) return lam_fail(error, LAM_IO, "%s cannot be read: %s", path, strerror(errno));
     if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) &&
         (uint64_t)status.st_size <= most) {
         *bytes = (size_t)status.st_size;

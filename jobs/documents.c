@@ -317,6 +317,11 @@ static lam_code read_all(deal *d, lam_error *error) {
         pages = is_page(path);
         LAM_TRY(read_text(d, path, 0, d->about->sha256, error));
     }
+    if (!dumps && (d->documents->choice.limit > 0 || d->documents->choice.sample > 0))
+        return lam_fail(error, LAM_USAGE,
+                        "%s holds no dump (.xml, .bz2), whose articles limit and sample choose: "
+                        "leave them out",
+                        path);
     LAM_TRY(describe(d, pages, dumps, error));
     return flush(d, error);
 }

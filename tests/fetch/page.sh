@@ -56,6 +56,8 @@ forget
 run_job "a job" --set text=corpus.yaml --set html=clip
 first=$digest
 same "a job: says where its text is from" 1 "$(attribute result.nc text_source | grep -c "corpus.yaml: .*oldid=$revision; .*/text/a.txt")"
+expect_error "a job: a limit without a dump" 2 "corpus.yaml holds no dump" \
+    "$LAMINAR" sweep job.yaml --set text=corpus.yaml --set limit=2
 # What is not UTF-8 is said, whichever rank reads it: 64 documents are the first rank's.
 for ((i = 0; i < 70; i++)); do echo "$main/latin/$i.txt"; done >latin
 gets "texts that are not UTF-8" text --list latin -o latin.yaml

@@ -287,13 +287,25 @@ static void test_no_folder(void **state) {
     assert_int_not_equal(access(w->path, F_OK), 0);
 }
 
+// What the folder is of cannot be read: it is not taken for an empty one.
+static void test_unreadable(void **state) {
+    world *w = *state;
+    char identity[4200];
+    bool found;
+    snprintf(identity, sizeof identity, "%s/identity", w->path);
+    assert_int_equal(remove(identity), 0);
+    assert_int_equal(symlink("identity", identity), 0); // to itself
+    assert_int_equal(lam_run_folder_open(&w->folder, "seed: 1\n", &found, &w->error), LAM_IO);
+    assert_non_null(strstr(w->error.text, "identity cannot be read"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
         TEST(two_are_kept), TEST(a_finished_layer_takes_their_place),
         TEST(damage),       TEST(what_is_another_s),
         TEST(other_cuts),   TEST(names),
-        TEST(no_folder),
+        TEST(no_folder),    TEST(unreadable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
