@@ -333,9 +333,24 @@ lam_code lam_arguments_open(const lam_command *command, int argc, const char *co
         LAM_TRY(lam_options_default(group->table, group->options, arena, error));
     LAM_TRY(lam_arguments_parse(command, argc, argv, arguments, arena, error));
     *ended = arguments->help || arguments->version;
-    if (arguments->help)
+    if (arguments->help) {
         lam_help_print(stdout, command);
-    else if (arguments->version)
+        if (command->help_end) command->help_end();
+    } else if (arguments->version)
         puts("laminar " LAM_VERSION);
     return LAM_OK;
+}
+
+lam_code lam_command_alone(const lam_command *command, lam_command_work *work, int argc,
+                           const char *const *argv, lam_error *error) {
+    lam_arena arena = {0};
+    lam_arguments arguments;
+    bool ended = false;
+    lam_code code = lam_arguments_open(command, argc, argv, &arguments, &ended, &arena, error);
+    if (code == LAM_OK && !ended) {
+        lam_log_open(arguments.level, true);
+        code = work(command, &arguments, &arena, error);
+    }
+    lam_arena_destroy(&arena);
+    return code;
 }

@@ -30,6 +30,7 @@ typedef struct lam_command {
     bool takes_sets;                // --set section.key=value
     bool takes_resume;              // --resume, --checkpoint TIME
     const char *const *examples;    // whole lines, ended by NULL; NULL: none
+    void (*help_end)(void);         // prints what else its help says; NULL: nothing
 } lam_command;
 
 typedef struct lam_arguments {
@@ -56,6 +57,15 @@ LAM_CHECKED lam_code lam_arguments_parse(const lam_command *command, int argc,
 LAM_CHECKED lam_code lam_arguments_open(const lam_command *command, int argc,
                                         const char *const *argv, lam_arguments *arguments,
                                         bool *ended, lam_arena *arena, lam_error *error);
+
+// What a command does; arena goes away when it returns.
+typedef lam_code lam_command_work(const lam_command *command, const lam_arguments *arguments,
+                                  lam_arena *arena, lam_error *error);
+
+// The whole of such a command on one rank: opens its arguments and the log, and works if there is
+// something left to do. Errors as above, and those of work.
+LAM_CHECKED lam_code lam_command_alone(const lam_command *command, lam_command_work *work, int argc,
+                                       const char *const *argv, lam_error *error);
 
 // Adds " (see 'laminar NAME --help')" to the error's text and returns its code.
 lam_code lam_usage_hint(const lam_command *command, lam_error *error);

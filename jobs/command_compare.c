@@ -19,9 +19,15 @@ static const lam_option compare_options[] = {
 static const char *const examples[] = {"laminar compare today.nc yesterday.nc",
                                        "laminar compare one.nc other.nc --rtol 1e-6", NULL};
 
-static lam_code compare(const char *const path[2], double rtol, bool quiet, lam_error *error) {
+static lam_code compare(const lam_command *command, const lam_arguments *arguments,
+                        lam_arena *arena, lam_error *error) {
+    (void)arena;
+    const lam_compare_options *options = command->groups->options;
+    const char *const *path = arguments->operands.item;
+    const bool quiet = arguments->level < LAM_NORMAL;
     lam_comparison found;
-    LAM_TRY(lam_result_compare(path[0], path[1], rtol, quiet ? NULL : stdout, &found, error));
+    LAM_TRY(
+        lam_result_compare(path[0], path[1], options->rtol, quiet ? NULL : stdout, &found, error));
     if (found.different_variables)
         return lam_fail(error, LAM_DIFFERENT, "%s and %s differ in %" PRId64 " variables", path[0],
                         path[1], found.different_variables);
@@ -44,15 +50,5 @@ lam_code lam_command_compare(int argc, const char *const *argv, lam_error *error
         .most = 2,
         .groups = groups,
         .examples = examples};
-    lam_arena arena = {0};
-    lam_arguments arguments;
-    bool ended = false;
-    lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
-    if (code == LAM_OK && !ended) {
-        lam_log_open(arguments.level, true);
-        code = compare((const char *const *)arguments.operands.item, options.rtol,
-                       arguments.level < LAM_NORMAL, error);
-    }
-    lam_arena_destroy(&arena);
-    return code;
+    return lam_command_alone(&command, compare, argc, argv, error);
 }

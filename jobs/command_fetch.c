@@ -213,8 +213,9 @@ static lam_code gather(const fetch_options *options, const lam_strings *operands
     return LAM_OK;
 }
 
-static lam_code fetch_all(const lam_command *command, const fetch_options *options,
-                          const lam_strings *operands, lam_arena *arena, lam_error *error) {
+static lam_code fetch_all(const lam_command *command, const lam_strings *operands, lam_arena *arena,
+                          lam_error *error) {
+    const fetch_options *options = command->groups->options;
     fetch_kind kind = FETCH_PAGE;
     lam_nearest nearest = {.wanted = operands->item[0]};
     lam_strings names = {0};
@@ -238,6 +239,17 @@ static lam_code fetch_all(const lam_command *command, const fetch_options *optio
                                : fetch_texts(&fetch, options, kind, &names, error);
 }
 
+static lam_code fetch(const lam_command *command, const lam_arguments *arguments, lam_arena *arena,
+                      lam_error *error) {
+    if (!is_first_rank()) return LAM_OK;
+    LAM_TRY(lam_stop_begin(error));
+    lam_code code = fetch_all(command, &arguments->operands, arena, error);
+    if (code == LAM_INTERRUPTED)
+        lam_fail(error, code, "ended by %s; what has come is kept: the same command goes on",
+                 lam_stop_name());
+    return code;
+}
+
 lam_code lam_command_fetch(int argc, const char *const *argv, lam_error *error) {
     fetch_options options = {0};
     const lam_option_group groups[] = {
@@ -255,19 +267,5 @@ lam_code lam_command_fetch(int argc, const char *const *argv, lam_error *error) 
         .most = SIZE_MAX,
         .groups = groups,
         .examples = examples};
-    lam_arena arena = {0};
-    lam_arguments arguments;
-    bool ended = false;
-    lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
-    if (code == LAM_OK && !ended && is_first_rank()) {
-        lam_log_open(arguments.level, true);
-        code = lam_stop_begin(error);
-        if (code == LAM_OK)
-            code = fetch_all(&command, &options, &arguments.operands, &arena, error);
-        if (code == LAM_INTERRUPTED)
-            lam_fail(error, code, "ended by %s; what has come is kept: the same command goes on",
-                     lam_stop_name());
-    }
-    lam_arena_destroy(&arena);
-    return code;
+    return lam_command_alone(&command, fetch, argc, argv, error);
 }

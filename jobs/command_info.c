@@ -161,7 +161,11 @@ static lam_code info_tokens(const char *path, const lam_info_options *options, l
     return code;
 }
 
-static lam_code info_of(const char *path, const lam_info_options *options, lam_error *error) {
+static lam_code info_of(const lam_command *command, const lam_arguments *arguments,
+                        lam_arena *arena, lam_error *error) {
+    (void)arena;
+    const lam_info_options *options = command->groups->options;
+    const char *path = arguments->operands.item[0];
     struct stat info;
     size_t length = strlen(path);
     if (lam_hub_pinned(path)) return info_checkpoint(path, options, error);
@@ -186,14 +190,5 @@ lam_code lam_command_info(int argc, const char *const *argv, lam_error *error) {
         .most = 1,
         .groups = groups,
         .examples = examples};
-    lam_arena arena = {0};
-    lam_arguments arguments;
-    bool ended = false;
-    lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
-    if (code == LAM_OK && !ended) {
-        lam_log_open(arguments.level, true);
-        code = info_of(arguments.operands.item[0], &options, error);
-    }
-    lam_arena_destroy(&arena);
-    return code;
+    return lam_command_alone(&command, info_of, argc, argv, error);
 }

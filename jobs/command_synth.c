@@ -46,6 +46,23 @@ static void print_shapes(void) {
                    "FAMILY:LAYERSxWIDTHxHEADS[:VOCABULARY[:POSITIONS]], FAMILY gpt2 or gpt_neox");
 }
 
+static lam_code synth(const lam_command *command, const lam_arguments *arguments, lam_arena *arena,
+                      lam_error *error) {
+    (void)arena;
+    const lam_synth_arguments *given = command->groups->options;
+    const char *folder = arguments->operands.item[1];
+    lam_model_config config;
+    LAM_TRY(lam_stop_begin(error));
+    LAM_TRY(lam_synth_shape(arguments->operands.item[0], &config, error));
+    const lam_synth_options options = {.dtype = dtypes[given->dtype],
+                                       .shard_bytes = given->shard,
+                                       .seed = (uint64_t)given->seed,
+                                       .tokenizer = given->tokenizer};
+    LAM_TRY(lam_synth(&config, &options, folder, error));
+    lam_log(LAM_NORMAL, "wrote %s", folder);
+    return LAM_OK;
+}
+
 lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error) {
     lam_synth_arguments given = {0};
     const lam_option_group groups[] = {{"Options", synth_options, &given}, {NULL, NULL, NULL}};
@@ -57,25 +74,7 @@ lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error) 
         .fewest = 2,
         .most = 2,
         .groups = groups,
-        .examples = examples};
-    lam_arena arena = {0};
-    lam_arguments arguments;
-    lam_model_config config;
-    bool ended = false;
-    lam_code code = lam_arguments_open(&command, argc, argv, &arguments, &ended, &arena, error);
-    if (code == LAM_OK && arguments.help)
-        print_shapes();
-    else if (code == LAM_OK && !ended) {
-        lam_log_open(arguments.level, true);
-        code = lam_stop_begin(error);
-        if (code == LAM_OK) code = lam_synth_shape(arguments.operands.item[0], &config, error);
-        lam_synth_options options = {.dtype = dtypes[given.dtype],
-                                     .shard_bytes = given.shard,
-                                     .seed = (uint64_t)given.seed,
-                                     .tokenizer = given.tokenizer};
-        if (code == LAM_OK) code = lam_synth(&config, &options, arguments.operands.item[1], error);
-        if (code == LAM_OK) lam_log(LAM_NORMAL, "wrote %s", arguments.operands.item[1]);
-    }
-    lam_arena_destroy(&arena);
-    return code;
+        .examples = examples,
+        .help_end = print_shapes};
+    return lam_command_alone(&command, synth, argc, argv, error);
 }

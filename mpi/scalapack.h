@@ -39,7 +39,8 @@ void pdpotrs_(const char *triangle, const int *n, const int *right_sides, const 
               const int *ia, const int *ja, const int *a_is, double *b, const int *ib,
               const int *jb, const int *b_is, int *info);
 
-// vectors has to be "V": without them it is not implemented.
+// vectors has to be "V": ScaLAPACK has no variant that finds the values alone ("N" is an error of
+// the first argument).
 void pdsyevd_(const char *vectors, const char *triangle, const int *n, double *a, const int *ia,
               const int *ja, const int *a_is, double *values, double *z, const int *iz,
               const int *jz, const int *z_is, double *work, const int *work_size, int *integers,

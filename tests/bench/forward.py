@@ -5,8 +5,8 @@
     laminar synth gpt2-small /tmp/small --tokenizer models/gpt2
     python tests/bench/forward.py build/release/laminar /tmp/small page.html [--ranks 1] [--threads 2] [--runs 5]
 
-transformers runs the model without its head, which laminar does not need either, over all ten sequences at once and
-one by one, whichever is faster. laminar's figure is the stage "forward" of its result: the pass with one site of every
+transformers runs the model without its head, which laminar does not need either, or with --logits the whole of it, as
+one who loads a causal language model does; over all ten sequences at once and one by one, whichever is faster. laminar's figure is the stage "forward" of its result: the pass with one site of every
 layer kept. Prints seconds and ratios, with the median.
 """
 import argparse
@@ -21,14 +21,15 @@ p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDes
 p.add_argument("laminar"), p.add_argument("model"), p.add_argument("text")
 p.add_argument("--ranks", type=int, default=1), p.add_argument("--threads", type=int, default=2)
 p.add_argument("--runs", type=int, default=5), p.add_argument("--attention", default="sdpa")
-p.add_argument("--length", type=int, default=1024)
+p.add_argument("--length", type=int, default=1024), p.add_argument("--logits", action="store_true")
 a = p.parse_args()
 
 import torch
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForCausalLM
 
 torch.set_num_threads(2)
-model = AutoModel.from_pretrained(a.model, attn_implementation=a.attention, dtype=torch.float32).eval()
+loader = AutoModelForCausalLM if a.logits else AutoModel
+model = loader.from_pretrained(a.model, attn_implementation=a.attention, dtype=torch.float32).eval()
 
 
 def peer(tokens):
