@@ -39,8 +39,10 @@ peak() {
 }
 
 # In kB. The ids of the 124,000 tokens more are 4 bytes each, and 2 in the file while it is read; the
-# sequences' tables 20 bytes each. The rest is noise of the allocator and of the samples.
-bound=4096
+# sequences' tables 20 bytes each: 0.8 MB. The rest is the machine's: where the kernel gives huge pages
+# (2 MB each), one more in a few places, 4.2 MB in all where it was seen. In memory the same tokens
+# take 124 MB, fifteen times this bound.
+bound=8192
 for count in 1 2; do
     peak "small text, $count ranks" $count --set sae.buffer=4k
     small=$peak
@@ -51,7 +53,7 @@ done
 peak "small text, in memory" 1
 small=$peak
 peak "large text, in memory" 1 --set text=large.npy
-check "in memory: $((peak - small)) kB more" test $((peak - small)) -gt $((20 * bound))
+check "in memory: $((peak - small)) kB more" test $((peak - small)) -gt $((14 * bound))
 
 # --- what cannot fit: 200 layers of it
 tiny_model deep gpt2:200x32x2:4096:128
