@@ -1,0 +1,92 @@
+// What the matrix products of a forward pass can reach on this machine: multiply-adds a second of a
+// loop that works in registers alone, of the products in the pass's shapes, and so the seconds that
+// the pass cannot fall below. In turn, several rounds.
+//
+//     gcc -O3 -ffp-contract=fast -fopenmp -I. tests/bench/bench_products.c
+//     build/release/liblam_src.a
+//         -ldnnl -lm -o bench_products
+//     OMP_NUM_THREADS=2 bench_products [width [layers [sequences [length [rounds]]]]]
+#include "src/product.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef float lanes __attribute__((vector_size(64)));
+enum { CHAINS = 24 }; // enough to hide a multiply-add's latency, and all fit in registers
+
+// given: a factor, a term, and where each chain begins, so that none can be left out.
+#define LOOP                                                                                       \
+    const lanes factor = given[0], term = given[1];                                                \
+    lanes sum[CHAINS];                                                                             \
+    for (int c = 0; c < CHAINS; c++) sum[c] = given[2 + c];                                        \
+    for (long i = 0; i < steps; i++)                                                               \
+        _Pragma("GCC unroll 24") for (int c = 0; c < CHAINS; c++) sum[c] = sum[c] * factor + term; \
+    lanes all = sum[0];                                                                            \
+    for (int c = 1; c < CHAINS; c++) all += sum[c];                                                \
+    return all[0] + all[15];
+
+__attribute__((target("arch=x86-64-v4"))) static float loop_512(long steps, const lanes *given) {
+    LOOP
+}
+
+__attribute__((target("arch=x86-64-v3"))) static float loop_256(long steps, const lanes *given) {
+    LOOP
+}
+
+// Operations a second (a multiply-add is two) of all threads together.
+static double peak(void) {
+    const long steps = 20000000;
+    lanes given[2 + CHAINS];
+    for (int c = 0; c < 2 + CHAINS; c++)
+        for (int i = 0; i < 16; i++) given[c][i] = c == 0 ? 0.5f : (float)(c * 16 + i);
+    float kept = 0;
+    const double began = omp_get_wtime();
+#pragma omp parallel reduction(+ : kept)
+    kept += __builtin_cpu_supports("avx512f") ? loop_512(steps, given) : loop_256(steps, given);
+    const double seconds = omp_get_wtime() - began;
+    if (kept == 0) puts("no sum"); // which would let the compiler leave the loop out
+    return 2.0 * 16 * CHAINS * (double)steps * omp_get_max_threads() / seconds;
+}
+
+static float *filled(int64_t count) {
+    float *value = malloc((size_t)count * sizeof *value);
+    for (int64_t i = 0; value && i < count; i++) value[i] = (float)(i % 251) / 251 - 0.5f;
+    return value;
+}
+
+int main(int argc, char **argv) {
+    int64_t size[] = {768, 12, 10, 1024, 5};
+    for (int i = 1; i < argc && i <= 5; i++) size[i - 1] = atoll(argv[i]);
+    const int64_t width = size[0], layers = size[1], sequences = size[2], length = size[3];
+    const int64_t shape[][2] = {{3 * width, width},
+                                {width, width},
+                                {4 * width, width},
+                                {width, 4 * width}}; // outputs, inputs
+    float *a = filled(length * 4 * width), *c = filled(length * 4 * width);
+    float *b = filled(layers * 12 * width * width);
+    if (!a || !b || !c) return puts("no memory"), 1;
+    const double work = 24.0 * (double)(width * width * layers * sequences * length);
+    printf("%.3g operations in products: %s\n", work, lam_product_name());
+    for (int64_t round = 0; round < size[4]; round++) {
+        const double best = peak(), began = omp_get_wtime();
+        for (int64_t s = 0; s < sequences; s++) {
+            const float *weight = b;
+            for (int64_t l = 0; l < layers; l++)
+                for (int i = 0; i < 4; i++) {
+                    const int64_t n = shape[i][0], k = shape[i][1];
+                    lam_error error;
+                    lam_product p = {.m = length, .n = n, .k = k, .alpha = 1};
+                    p.a = a, p.a_stride = k, p.b = weight, p.b_stride = n, p.c = c, p.c_stride = n;
+                    if (lam_product_run(&p, &error) != LAM_OK) return puts(error.text), 1;
+                    weight += n * k;
+                }
+        }
+        const double seconds = omp_get_wtime() - began;
+        printf("registers alone %4.0f GFLOP/s, the pass %.2f s at least; products %4.0f GFLOP/s, "
+               "%.2f s\n",
+               best / 1e9, work / best, work / seconds / 1e9, seconds);
+    }
+    free(a), free(b), free(c);
+    return 0;
+}
