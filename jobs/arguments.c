@@ -295,6 +295,11 @@ static void print_option(FILE *out, const lam_option *option, bool key) {
     lam_help_entry(out, term, text);
 }
 
+void lam_help_keys(FILE *out, const char *title, const lam_option *table) {
+    fprintf(out, "\n%s:\n", title);
+    for (const lam_option *option = table; option->name; option++) print_option(out, option, true);
+}
+
 void lam_help_print(FILE *out, const lam_command *command) {
     void *options;
     size_t column = (size_t)fprintf(out, "Usage: laminar %s ", command->name);

@@ -73,6 +73,9 @@ lam_code lam_usage_hint(const lam_command *command, lam_error *error);
 // Prints the command's help, 80 columns wide.
 void lam_help_print(FILE *out, const lam_command *command);
 
+// The keys of a table as a job file has them, "learning_rate: X", under a title.
+void lam_help_keys(FILE *out, const char *title, const lam_option *table);
+
 // One line of a list in a help text: the term, then its text wrapped in the column beside it.
 void lam_help_entry(FILE *out, const char *term, const char *text);
 

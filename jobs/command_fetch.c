@@ -138,8 +138,18 @@ static lam_code set_up(const fetch_options *options, fetch_kind kind, lam_fetch 
     return lam_cache_open(fetch->cache, error);
 }
 
-// Makes (or turns) the link path to a folder; what is no link is left alone. folder NULL: only sees
-// whether that could be done.
+// Makes the folders above path where they are missing; what cannot be made shows in what comes
+// next.
+static lam_code make_above(const char *path, lam_arena *arena) {
+    const char *slash = strrchr(path, '/');
+    lam_error ignored;
+    if (!slash || slash == path) return LAM_OK;
+    const char *above = lam_arena_text(arena, path, (size_t)(slash - path), &ignored);
+    return above ? lam_cache_make_folder(above, &ignored) : LAM_MEMORY;
+}
+
+// Makes (or turns) the link path to a folder, and what is missing above it; what is no link is left
+// alone. folder NULL: only sees whether that could be done.
 static lam_code make_link(const char *path, const char *folder, lam_arena *arena,
                           lam_error *error) {
     struct stat info;
@@ -148,12 +158,13 @@ static lam_code make_link(const char *path, const char *folder, lam_arena *arena
     if (lstat(path, &info) == 0 && !S_ISLNK(info.st_mode))
         return lam_fail(error, LAM_IO, "%s is there and is no link: choose another -o", path);
     bool made = symlink(folder ? folder : ".", fresh) == 0;
+    if (!made && errno == ENOENT && make_above(path, arena) == LAM_OK)
+        made = symlink(folder ? folder : ".", fresh) == 0;
     if (made && folder && rename(fresh, path) == 0) return LAM_OK;
     int number = errno;
     unlink(fresh);
     if (made && !folder) return LAM_OK;
-    return lam_fail(error, LAM_IO,
-                    "the link %s cannot be made: %s: make its folder, or choose another -o", path,
+    return lam_fail(error, LAM_IO, "the link %s cannot be made: %s: choose another -o", path,
                     strerror(number));
 }
 

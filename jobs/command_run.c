@@ -49,7 +49,7 @@ static void print_sweep_help(void) {
     puts("\nsections of a job file, one a profile, each with keys of its own:");
     for (const lam_profile *const *p = lam_profiles; *p; p++)
         lam_help_entry(stdout, (*p)->name, (*p)->summary);
-    puts("\n'laminar PROFILE --help' lists the keys of a section.");
+    puts("\n'laminar help job' lists all keys, with what they take and their defaults.");
 }
 
 // Purely local, before MPI is up, so that help is there where MPI is not.

@@ -1,5 +1,6 @@
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
+#include "jobs/job_reference.h"
 #include "lam_version.h"
 #include "src/blas.h"
 #include "src/log.h"
@@ -44,8 +45,9 @@ static void print_help(FILE *out) {
     }
     for (const lam_simple_command *c = simple_commands; c->name; c++)
         lam_help_entry(out, c->name, c->summary);
-    fputs("\n'laminar COMMAND --help' explains a command; 'laminar --version' says which laminar "
-          "this is.\n\nexit status:\n",
+    fputs("\n'laminar COMMAND --help' explains a command, 'laminar help job' the keys of a job "
+          "file;\n"
+          "'laminar --version' says which laminar this is.\n\nexit status:\n",
           out);
 #define X(name, status, text)                                                                      \
     {                                                                                              \
@@ -65,6 +67,7 @@ static lam_code run(int argc, const char *const *argv, bool *speaks, lam_error *
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         if (argc == 2 || name[0] == '-') return print_help(stdout), LAM_OK;
+        if (strcmp(argv[2], "job") == 0) return lam_job_reference(stdout), LAM_OK;
         const char *const help[] = {argv[0], argv[2], "--help"};
         return run(3, help, speaks, error);
     }

@@ -77,8 +77,11 @@ refused "two models" 2 "one model at a time" model good/tiny good/sharded
 mkdir there
 refused "a link where a folder is" 4 "there is there and is no link" model good/tiny -o there
 forget
-refused "a link in no folder" 4 "the link no/where cannot be made: .*make its folder" model good/tiny -o no/where
-same "a link in no folder: said before anything is asked" 0 "$(asked .)"
+echo >file
+refused "a link below a file" 4 "the link file/no/where cannot be made: Not a directory: choose another -o" model good/tiny -o file/no/where
+same "a link below a file: said before anything is asked" 0 "$(asked .)"
+gets "a link in folders that are not there" model good/tiny -o no/where/tiny
+check "a link in folders that are not there: the files" same_files "$models/tiny" no/where/tiny
 gets "a link that is turned" model good/sharded -o link
 check "a link that is turned: the files" same_files "$models/sharded" link
 same "nothing left the cache" 0 "$(find "$work" "$work/../escaped"* -name 'escaped*' 2>/dev/null | wc -l)"
