@@ -1,15 +1,13 @@
 #include "jobs/commands.h"
 #include "jobs/job_file.h"
 #include "jobs/sweep.h"
+#include "jobs/threads.h"
 #include "lam_version.h"
 #include "src/log.h"
 #include "src/stop.h"
 
-#include <omp.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct lam_request_text { // the command line, parsed
     lam_arguments arguments;
@@ -76,25 +74,11 @@ static void print_help_or_version(const lam_profile *profile, const lam_argument
         print_sweep_help();
 }
 
-// Threads of each rank: as asked, as OMP_NUM_THREADS says, or the cores it may use, shared with the
-// other ranks of the host where nobody bound them apart.
 static void set_threads(const lam_comm *comm, int64_t asked) {
-    int cores = (int)sysconf(_SC_NPROCESSORS_ONLN), usable = omp_get_num_procs();
-    if (asked > 0)
-        omp_set_num_threads((int)asked);
-    else if (!getenv("OMP_NUM_THREADS")) {
-        int share = cores / comm->host_ranks;
-        omp_set_num_threads(share < 1 ? 1 : share < usable ? share : usable);
-    }
-    int threads = omp_get_max_threads();
-    if (usable * comm->host_ranks < cores && threads <= usable)
-        lam_log(LAM_NORMAL,
-                "this rank is bound to %d of %d cores: 'mpirun --bind-to none' lets it use more",
-                usable, cores);
-    if (threads > usable || threads * comm->host_ranks > cores)
-        lam_log(LAM_NORMAL,
-                "%d ranks of %d threads on %d usable cores of this host get in each other's way",
-                comm->host_ranks, threads, usable < cores ? usable * comm->host_ranks : cores);
+    char text[LAM_THREADS_ROOM];
+    const lam_threads threads = lam_threads_set(comm, asked);
+    if (lam_threads_bound(comm, &threads, text)) lam_log(LAM_NORMAL, "%s", text);
+    if (lam_threads_crowded(comm, &threads, text)) lam_log(LAM_NORMAL, "%s", text);
 }
 
 static char *command_line(const lam_profile *profile, int argc, const char *const *argv,

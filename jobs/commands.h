@@ -21,6 +21,10 @@ LAM_CHECKED lam_code lam_command_synth(int argc, const char *const *argv, lam_er
 LAM_CHECKED lam_code lam_command_tokenize(int argc, const char *const *argv, bool *speaks,
                                           lam_error *error);
 
+// Collective over all ranks, MPI included from start to end. *speaks: as above.
+LAM_CHECKED lam_code lam_command_doctor(int argc, const char *const *argv, bool *speaks,
+                                        lam_error *error);
+
 // Collective over all ranks, MPI included from start to end: all return the same code. profile
 // NULL: "laminar sweep JOB.yaml"; else "laminar PROFILE ...". *speaks: whether this rank prints the
 // error.

@@ -30,7 +30,7 @@ static char *seconds_text(const lam_seconds *seconds, lam_arena *arena, lam_erro
                 : NULL;
 }
 
-static const char *cpu_name(lam_arena *arena, lam_error *error) {
+const char *lam_cpu_name(lam_arena *arena, lam_error *error) {
     char line[256];
     const char *name = "unknown";
     FILE *file = fopen("/proc/cpuinfo", "re");
@@ -45,8 +45,7 @@ static const char *cpu_name(lam_arena *arena, lam_error *error) {
     return name;
 }
 
-// Those that choose kernels, and with them the last bits.
-static const char *cpu_features(lam_arena *arena, lam_error *error) {
+const char *lam_cpu_features(lam_arena *arena, lam_error *error) {
 #if defined(__x86_64__)
     return lam_arena_format(arena, error, "x86-64%s%s%s%s%s%s",
                             __builtin_cpu_supports("avx2") ? " avx2" : "",
@@ -110,8 +109,8 @@ lam_code lam_provenance_result(const lam_provenance *about, lam_result *result, 
         {.name = "text_source", .text = join_texts(about->texts, false, arena, error)},
         {.name = "ranks", .number = about->comm->size, .integer = true},
         {.name = "threads_per_rank", .number = omp_get_max_threads(), .integer = true},
-        {.name = "cpu", .text = cpu_name(arena, error)},
-        {.name = "cpu_features", .text = cpu_features(arena, error)},
+        {.name = "cpu", .text = lam_cpu_name(arena, error)},
+        {.name = "cpu_features", .text = lam_cpu_features(arena, error)},
         {.name = "blas_kernels", .text = lam_blas_kernels()},
         {.name = "seconds", .text = seconds_text(about->seconds, arena, error)},
     };
@@ -139,7 +138,7 @@ static bool is_circumstance(const char *line) {
 
 char *lam_provenance_identity(const lam_provenance *about, lam_arena *arena, lam_error *error) {
     const char *job = lam_job_yaml(about->job, arena, error);
-    const char *features = cpu_features(arena, error);
+    const char *features = lam_cpu_features(arena, error);
     const char *texts = join_texts(about->texts, true, arena, error);
     if (!job || !features || !texts) return NULL;
     char *kept =

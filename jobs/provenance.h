@@ -41,6 +41,11 @@ LAM_CHECKED lam_code lam_provenance_result(const lam_provenance *about, lam_resu
 // digests, the job without where things lie and how many threads work. NULL: no memory.
 char *lam_provenance_identity(const lam_provenance *about, lam_arena *arena, lam_error *error);
 
+// The processor's name, "unknown" where the system does not say; and those of its features that
+// choose kernels, and with them the last bits. NULL: no memory.
+const char *lam_cpu_name(lam_arena *arena, lam_error *error);
+const char *lam_cpu_features(lam_arena *arena, lam_error *error);
+
 // Which text (NULL: none) and tokens a group's values come from, as its attributes.
 LAM_CHECKED lam_code lam_provenance_input(lam_group *group, const lam_input *input,
                                           const lam_text_tokens *text,

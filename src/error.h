@@ -16,7 +16,8 @@
     X(LAM_NUMERIC, 6, "values that are not finite")                                                \
     X(LAM_PEER, 7, "another rank failed or cannot be reached")                                     \
     X(LAM_INTERRUPTED, 8, "ended by a signal, resumable")                                          \
-    X(LAM_DIFFERENT, 9, "results that differ")
+    X(LAM_DIFFERENT, 9, "results that differ")                                                     \
+    X(LAM_UNFIT, 10, "a place where runs would fail, as doctor found")
 
 typedef enum lam_code {
 #define X(name, status, text) name = status,

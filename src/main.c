@@ -28,6 +28,8 @@ static const lam_simple_command simple_commands[] = {
     {"compare", "say where the values of two results differ", lam_command_compare, NULL},
     {"tokenize", "turn a text into a file of tokens, or show its pieces", NULL,
      lam_command_tokenize},
+    {"doctor", "say whether runs will work here, how fast, and what to do", NULL,
+     lam_command_doctor},
     {"synth", "make a checkpoint of any shape with random weights", lam_command_synth, NULL},
     {NULL, NULL, NULL, NULL},
 };

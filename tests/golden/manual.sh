@@ -47,7 +47,7 @@ for command in $("$LAMINAR" --help | awk '/^commands:/ {on = 1; next} /^[^ ]/ {o
     grep -q "^.SH LAMINAR ${command^^}$" laminar.1 || missing+=" $command"
 done
 same "every command is in laminar(1)" "." ".$missing"
-for status in 0 1 2 3 4 5 6 7 8 9; do check "exit status $status" has laminar.1 "$status\\fR"; done
+for status in 0 1 2 3 4 5 6 7 8 9 10; do check "exit status $status" has laminar.1 "$status\\fR"; done
 check "types, ranges and defaults" grep -Fq "(a whole number from 2 to 65536; default 5)" laminar-job.5
 
 # Pages cannot drift: a template without a profile's keys, or with keys that are none, makes no page.
