@@ -58,10 +58,8 @@ static lam_code fail_unknown(const struct parser *parser, const char *argument) 
     char wanted[NAME_ROOM];
     snprintf(wanted, sizeof wanted, "%.*s", length < NAME_ROOM ? (int)length : NAME_ROOM, name);
     lam_nearest nearest = {.wanted = wanted};
-    bool has_keys = false;
     for (const lam_option_group *group = command->groups; group && group->table; group++) {
         if (!group->options) continue;
-        has_keys = true;
         for (const lam_option *option = group->table; option->name; option++)
             lam_nearest_offer(&nearest, option->name);
     }
@@ -74,7 +72,7 @@ static lam_code fail_unknown(const struct parser *parser, const char *argument) 
     char hint[NAME_ROOM + 64] = "";
     if (nearest.name)
         snprintf(hint, sizeof hint, " (nearest: '%s')", dashed(nearest.name).text);
-    else if (command->takes_sets && !has_keys)
+    else if (command->takes_job_file)
         strcpy(hint, ": keys of the job file are given as --set section.key=value");
     return lam_fail(parser->error, LAM_USAGE, "unknown option '%s'%s",
                     lam_excerpt_of(argument).text, hint);

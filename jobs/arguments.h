@@ -28,6 +28,7 @@ typedef struct lam_command {
     const lam_option_group *groups; // NULL: none
     bool takes_output;              // -o FILE, where no group has a key output
     bool takes_sets;                // --set section.key=value
+    bool takes_job_file;            // as its operand; its keys are no options
     bool takes_resume;              // --resume, --checkpoint TIME
     const char *const *examples;    // whole lines, ended by NULL; NULL: none
     void (*help_end)(void);         // prints what else its help says; NULL: nothing

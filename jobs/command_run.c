@@ -9,15 +9,32 @@
 #include <signal.h>
 #include <string.h>
 
+typedef struct sweep_options {
+    int64_t only;
+    bool list;
+} sweep_options;
+
+static const lam_option sweep_option_table[] = {
+    {"only", LAM_OPTION_INTEGER, offsetof(sweep_options, only), "0", 0, 1e9, NULL,
+     "the one run wanted, by its number, without the others and without a summary; 0: all"},
+    {"list", LAM_OPTION_BOOL, offsetof(sweep_options, list), "no", 0, 0, NULL,
+     "run nothing: print the result file of each run, a line each"},
+    {0},
+};
+
 typedef struct lam_request_text { // the command line, parsed
     lam_arguments arguments;
     lam_job job;
+    sweep_options options;
+    lam_option_group groups[2]; // sweep's
+    lam_command command;
     bool ended; // help or version was asked for, and given
 } lam_request_text;
 
 static const char *const sweep_examples[] = {
     "laminar sweep demo.yaml",
     "mpirun -n 4 laminar sweep led.yaml -o led.nc --set sae.epochs=20",
+    "laminar sweep led.yaml --list",
     NULL,
 };
 
@@ -33,12 +50,13 @@ static const lam_command sweep = {
     .most = 1,
     .takes_output = true,
     .takes_sets = true,
+    .takes_job_file = true,
     .takes_resume = true,
     .examples = sweep_examples,
 };
 
-static void print_sweep_help(void) {
-    lam_help_print(stdout, &sweep);
+static void print_sweep_help(const lam_command *command) {
+    lam_help_print(stdout, command);
     puts("\nkeys of a job file:");
     const lam_option *const tables[] = {lam_global_options, lam_input_options};
     for (size_t t = 0; t < 2; t++)
@@ -57,21 +75,27 @@ static lam_code parse(const lam_profile *profile, int argc, const char *const *a
     if (profile)
         LAM_TRY(
             lam_job_from_arguments(profile, argc, argv, arguments, &request->job, arena, error));
-    else
-        LAM_TRY(lam_arguments_parse(&sweep, argc, argv, arguments, arena, error));
+    else {
+        request->groups[0] = (lam_option_group){"Sweep", sweep_option_table, &request->options};
+        request->command = sweep;
+        request->command.groups = request->groups;
+        LAM_TRY(lam_options_default(sweep_option_table, &request->options, arena, error));
+        LAM_TRY(lam_arguments_parse(&request->command, argc, argv, arguments, arena, error));
+    }
     request->ended = arguments->help || arguments->version;
     if (request->ended || profile) return LAM_OK;
     return lam_job_read(arguments->operands.item[0], &arguments->sets, arguments->output,
                         lam_profiles, &request->job, arena, error);
 }
 
-static void print_help_or_version(const lam_profile *profile, const lam_arguments *arguments) {
+static void print_help_or_version(const lam_profile *profile, const lam_request_text *request) {
+    const lam_arguments *arguments = &request->arguments;
     if (!arguments->help)
         puts("laminar " LAM_VERSION);
     else if (profile)
         lam_job_help(stdout, profile);
     else
-        print_sweep_help();
+        print_sweep_help(&request->command);
 }
 
 static void set_threads(const lam_comm *comm, int64_t asked) {
@@ -102,7 +126,9 @@ static lam_code run_ranks(lam_code code, const lam_request_text *request, const 
     if (code == LAM_OK) code = lam_comm_watch(&comm, request->job.globals.watchdog, error);
     if (code == LAM_OK) {
         set_threads(&comm, request->job.globals.threads);
-        code = lam_sweep(&comm, &request->job, command, request->arguments.resume, arena, error);
+        const lam_sweep_request asked = {
+            .command = command, .resume = request->arguments.resume, .only = request->options.only};
+        code = lam_sweep(&comm, &request->job, &asked, arena, error);
     }
     if (code == LAM_PEER) {
         // The ranks can no longer agree, nor end together.
@@ -123,7 +149,9 @@ lam_code lam_command_run(const lam_profile *profile, int argc, const char *const
     if (code == LAM_OK && !(command = command_line(profile, argc, argv, &arena, error)))
         code = LAM_MEMORY;
     if (code == LAM_OK && request.ended)
-        print_help_or_version(profile, &request.arguments);
+        print_help_or_version(profile, &request);
+    else if (code == LAM_OK && request.options.list)
+        code = lam_sweep_list(&request.job, request.options.only, stdout, &arena, error);
     else
         code = run_ranks(code, &request, command, speaks, &arena, error);
     lam_arena_destroy(&arena);

@@ -18,9 +18,8 @@
 typedef struct sweep {
     const lam_comm *comm;
     const lam_job *job;
-    const char *command;
-    bool resume;
-    lam_sweep_run *run; // [model, text]
+    const lam_sweep_request *request;
+    lam_sweep_run *run; // [model, text], or the only one wanted
     size_t count, failed;
     const char *summary; // the path of the summary
     lam_arena *arena;
@@ -100,6 +99,18 @@ static lam_code check_sections(const sweep *s) {
     return LAM_OK;
 }
 
+// Of all runs the only one wanted.
+static lam_code choose(sweep *s) {
+    const int64_t only = s->request->only;
+    if (only == 0) return LAM_OK;
+    if (only > (int64_t)s->count)
+        return lam_fail(s->error, LAM_USAGE, "run %lld was asked for, but the job has %zu",
+                        (long long)only, s->count);
+    s->run += only - 1;
+    s->count = 1;
+    return LAM_OK;
+}
+
 static lam_code plan(sweep *s) {
     const lam_strings *models = &s->job->globals.model, *texts = &s->job->globals.input.text;
     size_t each = texts->count ? texts->count : 1;
@@ -112,7 +123,7 @@ static lam_code plan(sweep *s) {
         LAM_TRY(check_name(s, &s->run[i]));
     }
     s->summary = output_with(s, ".", "summary");
-    return s->summary ? LAM_OK : LAM_MEMORY;
+    return s->summary ? choose(s) : LAM_MEMORY;
 }
 
 // The job with one model and one text: what the sections took from the job's list is this text.
@@ -138,9 +149,10 @@ static lam_code job_of(const sweep *s, const lam_sweep_run *run, lam_job *one) {
 // Before hours of work on the first run: that all can be opened and have results of their own. A
 // single run looks for itself.
 static lam_code check_runs(const sweep *s) {
-    for (size_t i = 0; i < s->job->globals.model.count; i++) {
+    for (size_t i = 0; i < s->count; i++) {
         lam_checkpoint *checkpoint;
-        LAM_TRY(lam_checkpoint_open(s->job->globals.model.item[i], &checkpoint, s->error));
+        if (i > 0 && s->run[i].model == s->run[i - 1].model) continue;
+        LAM_TRY(lam_checkpoint_open(s->run[i].model, &checkpoint, s->error));
         lam_checkpoint_close(checkpoint);
     }
     if (s->count == 1 || s->comm->rank != 0) return LAM_OK;
@@ -165,11 +177,11 @@ static lam_code run_one(sweep *s, lam_sweep_run *run, lam_code *first) {
     if (s->count > 1) lam_log(LAM_NORMAL, "run %zu of %zu: %s", number, s->count, words);
     lam_run_request request = {.comm = s->comm,
                                .job = &one,
-                               .command = s->command,
+                               .command = s->request->command,
                                .model = run->model,
                                .output = run->output,
                                .name = run->name,
-                               .resume = s->resume};
+                               .resume = s->request->resume};
     double began = MPI_Wtime();
     lam_code code = lam_run(&request, s->error);
     run->seconds = MPI_Wtime() - began;
@@ -189,7 +201,7 @@ static lam_code summarise(const sweep *s) {
         {.name = "ranks", .number = s->comm->size, .integer = true},
         {.name = "threads_per_rank", .number = omp_get_max_threads(), .integer = true},
     };
-    lam_sweep_about about = {.command = s->command,
+    lam_sweep_about about = {.command = s->request->command,
                              .attributes = attributes,
                              .attribute_count = sizeof attributes / sizeof *attributes};
     about.source =
@@ -213,13 +225,17 @@ static lam_code run_all(sweep *s) {
                     s->count, s->summary);
 }
 
-lam_code lam_sweep(const lam_comm *comm, const lam_job *job, const char *command, bool resume,
+lam_code lam_sweep(const lam_comm *comm, const lam_job *job, const lam_sweep_request *request,
                    lam_arena *arena, lam_error *error) {
-    sweep s = {.comm = comm,
-               .job = job,
-               .command = command,
-               .resume = resume,
-               .arena = arena,
-               .error = error};
+    sweep s = {.comm = comm, .job = job, .request = request, .arena = arena, .error = error};
     return run_all(&s);
+}
+
+lam_code lam_sweep_list(const lam_job *job, int64_t only, FILE *out, lam_arena *arena,
+                        lam_error *error) {
+    const lam_sweep_request request = {.only = only};
+    sweep s = {.job = job, .request = &request, .arena = arena, .error = error};
+    LAM_TRY(plan(&s));
+    for (size_t i = 0; i < s.count; i++) fprintf(out, "%s\n", s.run[i].output);
+    return LAM_OK;
 }

@@ -6,6 +6,15 @@
 #include "jobs/job.h"
 #include "mpi/comm.h"
 
+#include <stdio.h>
+
+// What is asked of a sweep beside its job.
+typedef struct lam_sweep_request {
+    const char *command; // the command line, for the results' history
+    bool resume;
+    int64_t only; // the number of the one run wanted, from 1; 0: all
+} lam_sweep_request;
+
 // The runs of a job, models outermost, and their files. Of "led.nc", the job's output:
 // "led-MODEL-TEXT.nc", where MODEL is the last part of the folder's path and TEXT that of the
 // text's without its ending; only what the job has several of is in the name, so that a single run
@@ -16,8 +25,15 @@
 // fails is said to have failed, here and in the summary, and the others go on; at the end the code
 // is that of the first that failed. A run after which the ranks cannot agree any more (LAM_PEER),
 // or that was interrupted, ends the sweep. With resume, a run whose result is there already is not
-// run again. Collective; all ranks return the same code.
-LAM_CHECKED lam_code lam_sweep(const lam_comm *comm, const lam_job *job, const char *command,
-                               bool resume, lam_arena *arena, lam_error *error);
+// run again. With only, one run of them is all there is to do: no other is looked at, and there is
+// no summary. Collective; all ranks return the same code.
+LAM_CHECKED lam_code lam_sweep(const lam_comm *comm, const lam_job *job,
+                               const lam_sweep_request *request, lam_arena *arena,
+                               lam_error *error);
+
+// Prints the result file of each run, or of the only one, a line each, in the order of their
+// numbers. Local; nothing is opened. Errors as above.
+LAM_CHECKED lam_code lam_sweep_list(const lam_job *job, int64_t only, FILE *out, lam_arena *arena,
+                                    lam_error *error);
 
 #endif

@@ -61,6 +61,26 @@ same "texts alone: the files" "heads-page.nc heads-story.nc heads.summary.nc" "$
 expect "quiet" "$LAMINAR" sweep -q job.yaml
 check "quiet: not a word" test ! -s "$log/err" -a ! -s "$log/out"
 
+# --- one run of several, as a task of many that run apart; then what they left undone, and the summary
+same "the list" "led-gpt-story.nc led-gpt-page.nc led-neox-story.nc led-neox-page.nc" \
+    "$("$LAMINAR" sweep job.yaml --list | xargs)"
+same "the list of one" "apart-neox-story.nc" "$("$LAMINAR" sweep job.yaml --list --only 3 -o apart.nc)"
+for number in 2 4; do
+    expect "run $number alone" "$LAMINAR" sweep job.yaml -o apart.nc --only $number
+done
+same "runs alone: the files" "apart-gpt-page.nc apart-neox-page.nc" "$(echo apart*.nc)"
+same "runs alone: the same values" "$(digest led-neox-page.nc)" "$(digest apart-neox-page.nc)"
+mv gpt elsewhere
+expect "a run whose list has a model that is not there" "$LAMINAR" sweep job.yaml -o apart.nc --only 4
+mv elsewhere gpt
+touch -d 2001-01-01 apart-gpt-page.nc apart-neox-page.nc
+ranks=2 expect "the others" "$LAMINAR" sweep job.yaml -o apart.nc --resume
+check "the others: what was there is not run again" \
+    test apart-gpt-page.nc -ot job.yaml -a apart-neox-page.nc -ot job.yaml
+same "the others: the digests" "$first" "$(words "$(values apart.summary.nc sweep profile_sha256)")"
+expect_error "a run that there is not" 2 "run 5 was asked for, but the job has 4" \
+    "$LAMINAR" sweep job.yaml -o apart.nc --only 5
+
 # --- runs that fail
 # partly NAME STATUS PATTERN FILES...: the sweep of the job ends with that status and one line, with
 # the table before it, after the other runs have left these files.

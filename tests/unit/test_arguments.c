@@ -214,7 +214,7 @@ static void test_wrong_lines(void **state) {
     refuse_line(w, "-o|x", "unknown option '-o'");
     refuse_line(w, "--set|x", "unknown option '--set'");
     w->command.groups = NULL;
-    w->command.takes_sets = true;
+    w->command.takes_sets = w->command.takes_job_file = true;
     refuse_line(
         w, "--epochs|5",
         "unknown option '--epochs': keys of the job file are given as --set section.key=value");
