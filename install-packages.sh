@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs those of laminar's Debian packages that are missing; says nothing where none is.
-#   bash install-packages.sh [build | test | thread | browser | hands]
+#   bash install-packages.sh [build | test | cluster | thread | browser | hands]
 # build: to build and run. test: to run the tests as well. thread: for the preset tsan, too.
+# cluster: a Slurm and network hosts, for the tests that make some on this machine.
 # browser: a Chromium, in which the tests open the report. hands: CDO and R, for tests/hands.
 set -euo pipefail
 
@@ -13,11 +14,12 @@ tests=(libcmocka-dev clang-format-14 netcdf-bin nco python3 python3-pil openssl
 case ${1:-build} in
 build) ;;
 test) packages+=("${tests[@]}") ;;
+cluster) packages=(slurmctld slurmd slurm-client munge iproute2) ;;
 browser) packages=(chromium) ;;
 hands) packages=(cdo nco netcdf-bin gnuplot-nox r-cran-ncdf4 python3-venv) ;;
 thread) packages+=("${tests[@]}" clang-14 libomp-14-dev) ;;
 *)
-    echo "install-packages.sh: unknown set \"$1\": build, test, thread, browser or hands" >&2
+    echo "install-packages.sh: unknown set \"$1\": build, test, cluster, thread, browser or hands" >&2
     exit 2
     ;;
 esac
