@@ -134,6 +134,28 @@ static lam_code groups(const lam_profile_run *run, lam_profile_group *group, siz
     return LAM_OK;
 }
 
+// Each pair of a query and a key is looked at once for every head; each kernel once for every point
+// of a curve.
+static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
+    const double heads = (double)run->model->heads;
+    const int64_t *start = run->sequences->start;
+    for (int64_t s = 0; s < run->sequences->count; s++) {
+        const double length = (double)(start[s + 1] - start[s]);
+        cost->seen.of[LAM_WORK_VALUES] += heads * length * (length + 1) / 2;
+    }
+    const double values = heads * (double)start[run->sequences->count];
+    const bool exact = ((const attention_options *)run->options)->exact;
+    int64_t rows, longest;
+    lam_batch_limits(run->sequences, &rows, &longest);
+    const double kernels = exact || values < LAM_DEFAULT_BINS ? values : LAM_DEFAULT_BINS;
+    cost->work.of[LAM_WORK_DOUBLES] += 20.0 * KINDS * GRID * kernels;
+    cost->scratch = KINDS * kernels * 4 * sizeof(double); // samples, then kernels
+    cost->kept =
+        KINDS * (lam_histogram_bytes(values, exact) + (double)rows * heads * sizeof(float)) +
+        (double)run->sequences->count * heads * sizeof(lam_weight_sums);
+    cost->remedy = "take fewer sequences or use more ranks";
+}
+
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
                       lam_error *error) {
     (void)layer;
@@ -368,6 +390,7 @@ const lam_profile lam_profile_attention = {
     .sites = sites,
     .take = lam_passage_take,
     .groups = groups,
+    .cost = cost,
     .begin = begin,
     .see = see,
     .finish = finish,

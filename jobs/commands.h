@@ -8,10 +8,11 @@
 
 #include <stdbool.h>
 
-// One rank each; MPI is not started.
+// One rank each; MPI is not started, but by plan.
 LAM_CHECKED lam_code lam_command_compare(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_fetch(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_info(int argc, const char *const *argv, lam_error *error);
+LAM_CHECKED lam_code lam_command_plan(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_plot(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_report(int argc, const char *const *argv, lam_error *error);
 LAM_CHECKED lam_code lam_command_synth(int argc, const char *const *argv, lam_error *error);

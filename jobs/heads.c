@@ -107,6 +107,28 @@ static lam_code groups(const lam_profile_run *run, lam_profile_group *group, siz
     return LAM_OK;
 }
 
+// The last query of each head against all heads' keys, and all causal pairs; two curves.
+static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
+    const double heads = (double)run->model->heads;
+    const int64_t *start = run->sequences->start;
+    for (int64_t s = 0; s < run->sequences->count; s++) {
+        const double length = (double)(start[s + 1] - start[s]);
+        cost->seen.of[LAM_WORK_VALUES] +=
+            heads * length * (length + 1) / 2 + 4 * heads * heads * length;
+    }
+    const double tokens = (double)start[run->sequences->count], values = heads * heads * tokens;
+    const double kernels = values < LAM_DEFAULT_BINS ? values : LAM_DEFAULT_BINS;
+    cost->seen.of[LAM_WORK_PRODUCTS] += 2 * heads * tokens * (double)run->model->width;
+    cost->work.of[LAM_WORK_DOUBLES] += 20.0 * 2 * SCORE_BINS * kernels;
+    cost->scratch = 2 * kernels * 4 * sizeof(double);
+    cost->kept =
+        lam_histogram_bytes(heads * tokens, false) +
+        lam_histogram_bytes(values - heads * tokens, false) +
+        (double)run->sequences->count *
+            (heads * (sizeof(head_blocks) + sizeof(lam_head_sums)) + sizeof(lam_pair_sums));
+    cost->remedy = "take fewer sequences or use more ranks";
+}
+
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
                       lam_error *error) {
     (void)layer;
@@ -323,6 +345,7 @@ const lam_profile lam_profile_heads = {
     .sites = sites,
     .take = lam_passage_take,
     .groups = groups,
+    .cost = cost,
     .begin = begin,
     .see = see,
     .finish = finish,

@@ -17,4 +17,7 @@ lam_memory lam_memory_of(const lam_comm *comm);
 LAM_CHECKED lam_code lam_memory_check(lam_memory *memory, const lam_profile_run *run,
                                       int64_t layers, lam_error *error);
 
+// A verbose line that says what the ranks had resident at most. Collective.
+LAM_CHECKED lam_code lam_memory_report(const lam_comm *comm, lam_error *error);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "jobs/input.h"
 #include "src/chunks.h"
+#include "src/cost.h"
 #include "src/error.h"
 #include "src/forward.h"
 #include "src/grid.h"
@@ -37,6 +38,7 @@ typedef struct lam_profile_run {
     const char *name;       // of the run among those of a sweep; "" where it is alone
     int64_t distribute;     // the order from which on matrices are all ranks' together
     const lam_team *team;   // the ranks that share this rank's layers
+    bool rehearsed;         // it is run for its time alone: nothing is written beside the result
 } lam_profile_run;
 
 // What sequences are taken from: a text's tokens, and the tokenizer that made them.
@@ -79,11 +81,18 @@ typedef struct lam_buffering {
     int64_t rounds;    // times that all sequences pass
 } lam_buffering;
 
-// What a profile's layer keeps of the text until finish: activations that grow with it.
-typedef struct lam_keeping {
-    double bytes;       // of a layer
-    const char *remedy; // where there is no room for it: "take fewer sequences or more ranks"
-} lam_keeping;
+// What a profile takes of one layer beyond the forward pass, counted from shapes (src/cost.h).
+typedef struct lam_profile_cost {
+    lam_work seen;      // of see, all its sequences once
+    lam_work work;      // of drain and finish
+    double kept;        // bytes of activations, which grow with the text, from begin to finish
+    double scratch;     // bytes at most that finish takes beyond what begin took
+    double state;       // bytes of a state that is kept on disk; 0: none
+    double exported;    // bytes that are written beside the result
+    double sent;        // bytes that finish sends in all of a team of two
+    bool shared;        // whether a team's members share finish, or each does all of it
+    const char *remedy; // where there is no room for kept: "take fewer sequences or more ranks"
+} lam_profile_cost;
 
 enum { LAM_MAX_CHANGES = 4 };
 
@@ -127,8 +136,9 @@ typedef struct lam_profile {
     lam_code (*groups)(const lam_profile_run *run, lam_profile_group *groups, size_t room,
                        size_t *count, lam_arena *arena, lam_error *error);
 
-    // What begin will take; NULL: nothing that grows with the text. Sequences and chunks are known.
-    void (*keeps)(const lam_profile_run *run, lam_keeping *keeping);
+    // What it takes of a layer that is not the last, as cost [zeroed] is filled in; NULL: nothing
+    // worth counting. Sequences and chunks are known.
+    void (*cost)(const lam_profile_run *run, lam_profile_cost *cost);
 
     // Makes what a layer keeps while the sequences pass; owned by arena, which is the layer's own.
     lam_code (*begin)(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,

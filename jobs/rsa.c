@@ -266,6 +266,28 @@ lam_code lam_rsa_make_categories(const rsa_options *o, lam_categories *categorie
     return LAM_OK;
 }
 
+// All pairs of words, then each of them again for every resample.
+static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
+    const rsa_options *o = run->options;
+    const double words = (double)lam_rsa_word_count(o), components = lam_rsa_component_count(run),
+                 width = (double)lam_site_width(run->model, lam_rsa_site(run)) / components,
+                 pairs = words * (words - 1) / 2,
+                 sampled = (double)lam_pair_count(lam_rsa_sample_size(o));
+    cost->kept = words * width * components * sizeof(float);
+    cost->remedy = "take fewer words or use more ranks";
+    if (lam_rsa_outgrows(run)) {
+        cost->scratch = sizeof(double) * (sampled + 1000 * width);
+        return;
+    }
+    cost->work.of[LAM_WORK_DOUBLES] +=
+        components * pairs *
+        (2 * width + 8 * (double)(o->permutations + o->bootstraps)); // some operations a pair
+    // Pairs with their ranks, words in double precision, and whole matrices for resamples.
+    cost->scratch = components * pairs * (sizeof(double) + sizeof(int32_t)) +
+                    words * width * sizeof(double) + sampled * sizeof(double) +
+                    (o->permutations ? components * words * words * sizeof(double) : 0);
+}
+
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
                       lam_error *error) {
     (void)layer;
@@ -382,6 +404,7 @@ const lam_profile lam_profile_rsa = {
     .take = lam_rsa_take,
     .needs_no_text = true,
     .groups = groups,
+    .cost = cost,
     .begin = begin,
     .see = see,
     .finish = lam_rsa_finish,

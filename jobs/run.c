@@ -8,50 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static lam_code open_model(lam_run_state *r) {
+// That the result and the folder of what is kept until then could be written.
+static lam_code name_folder(lam_run_state *r) {
     LAM_TRY(lam_run_folder_name(&r->folder, r->request->output, &r->arena, r->error));
-    LAM_TRY(lam_checkpoint_open(r->request->model, &r->checkpoint, r->error));
-    r->config = lam_checkpoint_config(r->checkpoint);
-    LAM_TRY(
-        lam_layout_create(&r->layout, r->config->layers, r->comm->size, NULL, &r->arena, r->error));
-    const lam_place place = lam_layout_place(&r->layout, r->comm->rank);
-    r->leads = place.member == 0;
-    r->first_layer = place.first_layer;
-    r->layer_count = place.layer_count;
-    return LAM_OK;
-}
-
-// Fills in what the job left open, now that the model is known.
-static lam_code resolve(lam_run_state *r) {
-    const lam_job *job = r->request->job;
-    r->part_count = job->section_count;
-    LAM_ALLOC(r->part, &r->arena, r->part_count, r->error);
-    LAM_ALLOC(r->passes, &r->arena, r->part_count, r->error);
-    for (size_t i = 0; i < r->part_count; i++) {
-        const lam_job_section *section = &job->section[i];
-        lam_part *part = &r->part[i];
-        part->run = (lam_profile_run){.profile = section->profile,
-                                      .mode = (lam_mode)job->globals.mode,
-                                      .seed = (uint64_t)job->globals.seed,
-                                      .model = r->config,
-                                      .model_path = r->request->model,
-                                      .name = r->request->name ? r->request->name : "",
-                                      .distribute = job->globals.distribute,
-                                      .team = &r->team};
-        // A copy: a sweep resolves the same section for several models.
-        LAM_ALLOC(part->run.input, &r->arena, 1, r->error);
-        *part->run.input = section->input;
-        part->run.options = lam_arena_alloc(&r->arena, 1, section->profile->options_size, r->error);
-        if (!part->run.options) return LAM_MEMORY;
-        memcpy(part->run.options, section->options, section->profile->options_size);
-        LAM_TRY(lam_input_resolve(part->run.input, part->run.mode, r->config,
-                                  section->profile->name, r->error));
-        LAM_TRY(section->profile->resolve(&part->run, r->error));
-        part->sites = section->profile->sites(&part->run);
-        part->intervenes =
-            section->profile->intervene && section->profile->intervene(&part->run, &part->asked);
-    }
-    return LAM_OK;
+    if (r->comm->rank != 0) return LAM_OK;
+    LAM_TRY(lam_result_check_output(r->request->output, r->error));
+    return lam_run_folder_check(&r->folder, r->request->resume, r->error);
 }
 
 // That what profiles write beside the result could be written.
@@ -195,10 +157,11 @@ static lam_code write_result(lam_run_state *r) {
 
 // The data's way. Every step ends in an agreement: all ranks go on, or none does.
 static lam_code run(lam_run_state *r) {
-    LAM_TRY(lam_comm_agree(r->comm, open_model(r), r->error));
-    LAM_TRY(lam_team_create(r->comm, &r->layout, &r->team, r->error));
-    LAM_TRY(lam_comm_agree(r->comm, resolve(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, lam_run_open(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, lam_run_resolve(r), r->error));
+    LAM_TRY(lam_comm_agree(r->comm, name_folder(r), r->error));
     LAM_TRY(lam_run_sequences(r));
+    LAM_TRY(lam_run_lay_out(r));
     LAM_TRY(lam_comm_agree(r->comm, check_exports(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, load(r), r->error));
     LAM_TRY(share_folder(r));
@@ -208,7 +171,8 @@ static lam_code run(lam_run_state *r) {
     lam_keeper_destroy(&r->keeper);
     // All ranks' files are there before rank 0 says so, or removes them.
     LAM_TRY(lam_comm_agree(r->comm, code, r->error));
-    return lam_comm_follow(r->comm, write_result(r), r->error);
+    LAM_TRY(lam_comm_follow(r->comm, write_result(r), r->error));
+    return lam_memory_report(r->comm, r->error);
 }
 
 // On rank 0: what is kept stays for a later run, but where that would fail again.
@@ -230,6 +194,7 @@ static void leave_folder(lam_run_state *r, lam_code code) {
 lam_code lam_run(const lam_run_request *request, lam_error *error) {
     lam_run_state r = {.request = request,
                        .comm = request->comm,
+                       .team = lam_team_alone, // until there is a layout
                        .texts.seed = (uint64_t)request->job->globals.seed,
                        .error = error};
     lam_seconds_begin(&r.seconds);

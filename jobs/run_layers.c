@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static lam_code make_groups(lam_run_state *r, lam_part *part) {
+lam_code lam_run_make_groups(lam_run_state *r, lam_part *part) {
     lam_profile_group groups[MAX_GROUPS];
     LAM_TRY(part->run.profile->groups(&part->run, groups, MAX_GROUPS, &part->group_count, &r->arena,
                                       r->error));
@@ -37,7 +37,7 @@ static lam_code make_groups(lam_run_state *r, lam_part *part) {
 static lam_code open_part(lam_run_state *r, lam_part *part) {
     part->outgrows = part->run.profile->outgrows && part->run.profile->outgrows(&part->run);
     LAM_TRY(lam_memory_check(&r->memory, &part->run, r->layer_count, r->error));
-    LAM_TRY(make_groups(r, part));
+    LAM_TRY(lam_run_make_groups(r, part));
     LAM_ALLOC(part->state, &r->arena, r->layer_count, r->error);
     LAM_ALLOC(part->layer_arena, &r->arena, r->layer_count, r->error);
     LAM_ALLOC(part->kept, &r->arena, r->layer_count, r->error);

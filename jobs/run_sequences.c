@@ -1,4 +1,3 @@
-#include "jobs/gather.h"
 #include "jobs/run_state.h"
 
 #include <string.h>
@@ -21,8 +20,6 @@ static lam_code source_of(lam_run_state *r, lam_part *part, lam_source *source) 
 // ones share a pass.
 static lam_code take_sequences(lam_run_state *r) {
     if (r->comm->rank != 0) return LAM_OK;
-    LAM_TRY(lam_result_check_output(r->request->output, r->error));
-    LAM_TRY(lam_run_folder_check(&r->folder, r->request->resume, r->error));
     for (size_t i = 0; i < r->part_count; i++) {
         lam_part *part = &r->part[i];
         lam_source source;
@@ -58,14 +55,6 @@ static lam_code share_sequences(lam_run_state *r) {
     return LAM_OK;
 }
 
-// Collective: the tokens, to those who embed them too.
-static lam_code share_tokens(lam_run_state *r) {
-    lam_code code = LAM_OK;
-    for (size_t i = 0; r->first_layer == 0 && i < r->pass_count && code == LAM_OK; i++)
-        code = lam_gather_text(&r->team, &r->passes[i], &r->arena, r->error);
-    return r->team.close(&r->team, code, r->error);
-}
-
 // How each pass's sequences come: in chunks that suit all its profiles.
 static lam_code cut_chunks(lam_run_state *r) {
     LAM_ALLOC(r->chunks, &r->arena, r->pass_count, r->error);
@@ -89,6 +78,5 @@ static lam_code cut_chunks(lam_run_state *r) {
 lam_code lam_run_sequences(lam_run_state *r) {
     LAM_TRY(lam_comm_follow(r->comm, take_sequences(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, share_sequences(r), r->error));
-    LAM_TRY(lam_comm_agree(r->comm, share_tokens(r), r->error));
     return lam_comm_agree(r->comm, cut_chunks(r), r->error);
 }

@@ -64,9 +64,29 @@ typedef struct lam_run_state {
     lam_error *error;
 } lam_run_state;
 
-// Collective: the sequences of every profile, each once, on all ranks, and the chunks in which they
-// pass.
+// The model's folder and shape; what the job left open, now that the model is known. Not
+// collective.
+LAM_CHECKED lam_code lam_run_open(lam_run_state *r);
+LAM_CHECKED lam_code lam_run_resolve(lam_run_state *r);
+
+// Collective: the sequences of every profile, each once, on all ranks (their tokens on rank 0), and
+// the chunks in which they pass.
 LAM_CHECKED lam_code lam_run_sequences(lam_run_state *r);
+
+// From then on: how often a pass's sequences go through the model in a run from its beginning; what
+// the run takes layer by layer, added to layer [layers], the embedding with the first and the head
+// with the last; and the layout of so many ranks that this makes, owned by arena. Not collective.
+int64_t lam_run_rounds(const lam_run_state *r, size_t pass);
+void lam_run_costs(const lam_run_state *r, lam_work *layer);
+LAM_CHECKED lam_code lam_run_layout(const lam_run_state *r, int ranks, lam_layout *layout,
+                                    lam_arena *arena, lam_error *error);
+
+// Collective: this rank's place, its team, and the tokens for those who embed them.
+LAM_CHECKED lam_code lam_run_lay_out(lam_run_state *r);
+
+// The groups of one profile: mine, of this rank's layers, and on rank 0 whole, of all. Not
+// collective.
+LAM_CHECKED lam_code lam_run_make_groups(lam_run_state *r, lam_part *part);
 
 // Collective: everything that is done layer by layer, from the first activation to the rows of all
 // results on rank 0.

@@ -267,16 +267,6 @@ static lam_code groups(const lam_profile_run *run, lam_profile_group *group, siz
     return add_buffer_variables(group, arena, error);
 }
 
-static void keeps(const lam_profile_run *run, lam_keeping *keeping) {
-    const sae_options *o = run->options;
-    keeping->bytes = (double)sae_most_rows(run) *
-                     (double)lam_site_width(run->model, sae_site(run)) * sizeof(float);
-    keeping->remedy = o->buffer            ? "choose a smaller sae.buffer or use more ranks"
-                      : sae_published(run) ? "take fewer sequences or use more ranks"
-                                           : "let them pass in chunks, by sae.buffer (64k, say), "
-                                             "take fewer sequences or use more ranks";
-}
-
 static bool buffers(const lam_profile_run *run, lam_buffering *asked) {
     const sae_options *o = run->options;
     const int64_t length = run->input->length - sae_dropped(run);
@@ -347,7 +337,7 @@ const lam_profile lam_profile_sae = {
     .sites = sites,
     .take = take,
     .groups = groups,
-    .keeps = keeps,
+    .cost = sae_cost,
     .begin = sae_begin,
     .see = see,
     .buffers = buffers,

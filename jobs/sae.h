@@ -49,6 +49,9 @@ int64_t sae_last_rows(const lam_profile_run *run);
 // Rows of the largest chunk.
 int64_t sae_most_rows(const lam_profile_run *run);
 
+// Options of a standard training, once all that the program fills in is known.
+lam_autoencoder_options sae_training_options(const lam_profile_run *run);
+
 // As the profile's functions of those names (jobs/profile.h). Where rows come in chunks, begin
 // makes the autoencoder, drain trains it on a chunk's rows, and finish measures it on the last
 // chunk's; else finish does all.
@@ -59,6 +62,7 @@ LAM_CHECKED lam_code sae_drain(const lam_profile_run *run, int64_t layer, void *
 LAM_CHECKED lam_code sae_finish(const lam_profile_run *run, int64_t layer, void *state,
                                 lam_group *group, const lam_tick *tick, lam_arena *arena,
                                 lam_error *error);
+void sae_cost(const lam_profile_run *run, lam_profile_cost *cost);
 LAM_CHECKED lam_code sae_check_export(const lam_profile_run *run, lam_error *error);
 
 #endif

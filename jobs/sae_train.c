@@ -7,8 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-// Options, once all that the program fills in is known.
-static lam_autoencoder_options options_of(const lam_profile_run *run) {
+lam_autoencoder_options sae_training_options(const lam_profile_run *run) {
     const sae_options *o = sae_options_of(run);
     const int64_t most = sae_most_rows(run);
     lam_autoencoder_options with =
@@ -37,7 +36,7 @@ lam_code sae_begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, 
     *state = l;
     if (!o->buffer) return LAM_OK;
     LAM_ALLOC(rows->spliced, arena, sae_row_count(run, 0, o->splice) * rows->width, error);
-    lam_autoencoder_options with = options_of(run);
+    lam_autoencoder_options with = sae_training_options(run);
     return lam_autoencoder_create_unequipped(&l->autoencoder, &with, run->team, arena, error);
 }
 
@@ -61,7 +60,7 @@ static lam_code check_finite(const sae_rows *rows, int64_t first, lam_error *err
 
 static lam_sae_export export_of(const lam_profile_run *run) {
     const sae_options *o = sae_options_of(run);
-    return (lam_sae_export){.folder = o->export,
+    return (lam_sae_export){.folder = run->rehearsed ? NULL : o->export,
                             .site = sae_site(run),
                             .kind =
                                 sae_published(run) ? "published" : sae_kind_choices[o->kinds.kind],
@@ -183,7 +182,7 @@ static lam_code conclude(const lam_profile_run *run, int64_t layer, lam_autoenco
 static lam_code train_standard(const lam_profile_run *run, int64_t layer, const sae_rows *rows,
                                const lam_tick *tick, sae_outcome *outcome, lam_arena *arena,
                                lam_error *error) {
-    lam_autoencoder_options with = options_of(run);
+    lam_autoencoder_options with = sae_training_options(run);
     lam_autoencoder *autoencoder;
     LAM_TRY(lam_autoencoder_create(&autoencoder, &with, run->team, arena, error));
     sae_step step = {.tick = tick,

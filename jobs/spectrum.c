@@ -211,11 +211,38 @@ typedef struct spectrum_layer {
     float *module_row;            // [3 width] scratch
 } spectrum_layer;
 
-static void keeps(const lam_profile_run *run, lam_keeping *keeping) {
-    for (size_t s = 0; s < site_count(run); s++)
-        keeping->bytes +=
-            (double)(row_count(run) + target_count(run)) * (double)width_of(run, s) * sizeof(float);
-    keeping->remedy = "take fewer sequences, fewer spectrum.sites, or use more ranks";
+// What of a site is too large for one rank.
+static bool rows_outgrow(const lam_profile_run *run, size_t s) {
+    return lam_spectrum_order(row_count(run), width_of(run, s)) >= run->distribute;
+}
+
+static bool targets_outgrow(const lam_profile_run *run, size_t s) {
+    return lam_spectrum_order(target_count(run), width_of(run, s)) >= run->distribute;
+}
+
+static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
+    const double rows = (double)row_count(run), targets = (double)target_count(run);
+    const double fits = 1 + (double)options_of(run)->classes.folds;
+    for (size_t s = 0; s < site_count(run); s++) {
+        const double width = (double)width_of(run, s), least = fmin(rows, width),
+                     few = fmin(targets, width);
+        cost->kept += (rows + targets) * width * sizeof(float);
+        // The products of rows, then eigenvalues alone, of targets with their vectors (Golub and
+        // Van Loan 2013, section 8.3).
+        if (!rows_outgrow(run, s)) {
+            cost->work.of[LAM_WORK_DOUBLES] +=
+                rows * width * least + 4.0 / 3 * least * least * least;
+            cost->scratch =
+                fmax(cost->scratch, sizeof(double) * (rows * width + 2 * least * least));
+        }
+        if (targets > 0 && !targets_outgrow(run, s)) {
+            cost->work.of[LAM_WORK_DOUBLES] +=
+                fits * (3 * targets * width * few + 9 * few * few * few);
+            cost->scratch =
+                fmax(cost->scratch, sizeof(double) * (3 * targets * width + 4 * few * few));
+        }
+    }
+    cost->remedy = "take fewer sequences, fewer spectrum.sites, or use more ranks";
 }
 
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
@@ -282,15 +309,6 @@ static void fill_separation(const lam_separation *made, int64_t layer, lam_group
     int32_t *undefined = lam_group_row(group, "undefined", layer);
     if (made->flags & LAM_SEPARATION_FLAT) *undefined |= CLASS_ALIKE;
     if (made->flags & LAM_SEPARATION_FOLD_FLAT) *undefined |= FOLD_ALIKE;
-}
-
-// What of a site is too large for one rank.
-static bool rows_outgrow(const lam_profile_run *run, size_t s) {
-    return lam_spectrum_order(row_count(run), width_of(run, s)) >= run->distribute;
-}
-
-static bool targets_outgrow(const lam_profile_run *run, size_t s) {
-    return lam_spectrum_order(target_count(run), width_of(run, s)) >= run->distribute;
 }
 
 // at is NULL on ranks that have not the layer.
@@ -451,7 +469,7 @@ const lam_profile lam_profile_spectrum = {
     .sites = sites,
     .take = take,
     .groups = groups,
-    .keeps = keeps,
+    .cost = cost,
     .begin = begin,
     .see = see,
     .finish = finish,

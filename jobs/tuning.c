@@ -7,6 +7,7 @@
 #include "src/folds.h"
 
 #include <float.h>
+#include <omp.h>
 
 static const lam_option options[] = {
     {"sites", LAM_OPTION_STRINGS, offsetof(lam_tuning_options, sites), "qkv", 0, 0,
@@ -197,11 +198,26 @@ typedef struct tuning_layer {
     int32_t *fold;           // [target]
 } tuning_layer;
 
-// Regressions go over all targets again and again.
-static void keeps(const lam_profile_run *run, lam_keeping *keeping) {
-    for (size_t s = 0; s < site_count(run); s++)
-        keeping->bytes += (double)run->sequences->count * (double)width_of(run, s) * sizeof(float);
-    keeping->remedy = "choose a shorter text, fewer tuning.sites, or use more ranks";
+// Newton's method takes some eight steps of some forty operations a row; the joint regression a
+// Cholesky factor a step. Each time for all rows and for each fold.
+static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
+    const lam_tuning_options *o = run->options;
+    const double rows = (double)run->sequences->count, fits = 1 + (double)o->classes.folds;
+    const double steps = 8, threads = omp_get_max_threads();
+    for (size_t s = 0; s < site_count(run); s++) {
+        const double units = (double)width_of(run, s), least = rows < units ? rows : units + 1;
+        double scratch = units * (sizeof(lam_logistic_fit) + 2 * sizeof(double));
+        cost->kept += rows * units * sizeof(float);
+        cost->work.of[LAM_WORK_DOUBLES] += fits * steps * 40 * rows * units;
+        if (o->joint && !lam_tuning_joint_outgrows(run, width_of(run, s))) {
+            cost->work.of[LAM_WORK_DOUBLES] +=
+                rows * units * least + fits * steps * least * least * least / 3;
+            scratch += sizeof(double) * (rows * units + (2 + threads) * least * least);
+            if (units < rows) scratch += sizeof(double) * threads * rows * units;
+        }
+        if (scratch > cost->scratch) cost->scratch = scratch;
+    }
+    cost->remedy = "choose a shorter text, fewer tuning.sites, or use more ranks";
 }
 
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,
@@ -357,7 +373,7 @@ const lam_profile lam_profile_tuning = {
     .sites = sites,
     .take = take,
     .groups = groups,
-    .keeps = keeps,
+    .cost = cost,
     .begin = begin,
     .see = see,
     .finish = finish,

@@ -7,14 +7,10 @@
 #include <math.h>
 #include <omp.h>
 
-// Queries that are scored together. Larger blocks make better products but score more pairs above
-// the diagonal in vain.
-enum { QUERY_BLOCK = 128 };
-
 struct lam_attention {
     const lam_model_config *config;
     float *cosine, *sine; // [length, rotary_width / 2]
-    float *scores;        // [thread, QUERY_BLOCK, length]
+    float *scores;        // [thread, LAM_QUERY_BLOCK, length]
     int64_t length;
 };
 
@@ -24,7 +20,7 @@ lam_code lam_attention_create(lam_attention **attention, const lam_model_config 
     LAM_ALLOC(a, arena, 1, error);
     a->config = config;
     a->length = length;
-    LAM_ALLOC(a->scores, arena, omp_get_max_threads() * QUERY_BLOCK * length, error);
+    LAM_ALLOC(a->scores, arena, omp_get_max_threads() * LAM_QUERY_BLOCK * length, error);
     int64_t half = config->rotary_width / 2;
     LAM_ALLOC(a->cosine, arena, length * half, error);
     LAM_ALLOC(a->sine, arena, length * half, error);
@@ -120,8 +116,9 @@ static lam_code attend(const lam_model_config *c, lam_view view, const float *qk
                        .b_stride = 3 * c->width,
                        .c_stride = c->width};
     view.data = scores;
-    for (int64_t first = 0; first < view.length; first += QUERY_BLOCK) {
-        int64_t rows = view.length - first < QUERY_BLOCK ? view.length - first : QUERY_BLOCK;
+    for (int64_t first = 0; first < view.length; first += LAM_QUERY_BLOCK) {
+        int64_t rows =
+            view.length - first < LAM_QUERY_BLOCK ? view.length - first : LAM_QUERY_BLOCK;
         int64_t keys = first + rows;
         view.first_token = first, view.rows = rows, view.width = view.row_stride = keys;
         score.m = mix.m = rows;
@@ -155,7 +152,7 @@ lam_code lam_attention_run(const lam_attention *attention, const lam_batch *batc
         int code = (int)attend(
             c, view, qkv + row * 3 * c->width + head * c->head_width,
             out ? out + row * c->width + head * c->head_width : NULL,
-            attention->scores + omp_get_thread_num() * QUERY_BLOCK * attention->length, hooks);
+            attention->scores + omp_get_thread_num() * LAM_QUERY_BLOCK * attention->length, hooks);
         if (code > worst) worst = code;
     }
     if (worst != LAM_OK)

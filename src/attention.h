@@ -5,6 +5,10 @@
 #include "arena.h"
 #include "forward.h"
 
+// Queries that are scored together. Larger blocks make better products but score more pairs above
+// the diagonal in vain.
+enum { LAM_QUERY_BLOCK = 128 };
+
 typedef struct lam_attention lam_attention;
 
 // Scratch for every thread and, where the model rotates, the tables of angles for positions below

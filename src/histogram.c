@@ -125,6 +125,11 @@ static lam_code make_room(lam_histogram *h, lam_error *error) {
     return LAM_OK;
 }
 
+double lam_histogram_bytes(double values, bool exact) {
+    const double bins = exact || values < LAM_DEFAULT_BINS ? values : LAM_DEFAULT_BINS + PENDING;
+    return bins * sizeof(lam_bin) + (values < PENDING ? values : PENDING) * sizeof(uint32_t);
+}
+
 lam_code lam_histogram_add(lam_histogram *histogram, const float *value, int64_t count,
                            lam_error *error) {
     lam_histogram *h = histogram;

@@ -44,6 +44,10 @@ typedef struct lam_histogram {
 LAM_CHECKED lam_code lam_histogram_create(lam_histogram *histogram, int64_t most, bool exact,
                                           lam_arena *arena, lam_error *error);
 
+// Bytes that a histogram of so many values, all different, fills of what it is given: its room for
+// more is never touched.
+double lam_histogram_bytes(double values, bool exact);
+
 // Adds value [count], which must be finite. From one thread at a time. LAM_MEMORY.
 LAM_CHECKED lam_code lam_histogram_add(lam_histogram *histogram, const float *value, int64_t count,
                                        lam_error *error);

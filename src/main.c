@@ -21,6 +21,7 @@ typedef struct lam_simple_command {
 static const lam_simple_command simple_commands[] = {
     {"fetch", "get pages, texts and models from the network, for later runs", lam_command_fetch,
      NULL},
+    {"plan", "say what a job will take: memory, time, ranks", lam_command_plan, NULL},
     {"info", "say what a checkpoint folder, a token file or a result holds", lam_command_info,
      NULL},
     {"plot", "draw the figures of results, by gnuplot", lam_command_plot, NULL},

@@ -37,6 +37,7 @@ stand_in() {
     *" laminar sae "*" --text fo.npy "*) echo "$1 --length 16 --epochs 1 --latents 16" ;;
     *" laminar attention "*" --text led.yaml "*) echo "$1 $short" ;;
     *" laminar sweep job.yaml "*) echo "$1 --set sequences=2 --set length=32 --set sae.epochs=1 --set sae.latents=16 --set rsa.permutations=10 --set rsa.bootstraps=10" ;;
+    "laminar plan job.yaml "*) echo "$1 --untimed --set sequences=2 --set length=32" ;;
     "laminar sweep job.yaml --checkpoint 0.001s") echo "$1 --set sequences=2 --set length=32 --set sae.epochs=1 --set sae.latents=16" ;;
     *" laminar sae --model large "*) echo "${1/--epochs 2/--epochs 1} $short --latents 16" ;;
     *" laminar sae "*" --text wiki10M.npy "*) echo "laminar tokenize jobs/demo/story.txt --model jobs/demo/model -o wiki10M.npy -q && ${1/--buffer 64k/--buffer 4k} --epochs 1" ;;
@@ -50,7 +51,7 @@ stand_in() {
     "laminar fetch model openai-community/gpt2 "* | "laminar fetch page 'Light-emitting diode' "* | "laminar info "* | "laminar report "* | \
         "laminar plot "* | "laminar help "*) echo "$1" ;;
     # Started by hand, as README.md says, or tests themselves.
-    "tests/golden/memory.sh") echo "bash -n $LAMINAR_SOURCE/$1" ;;
+    "tests/golden/memory.sh" | "tests/golden/plan.sh") echo "bash -n $LAMINAR_SOURCE/$1" ;;
     esac
 }
 

@@ -22,8 +22,8 @@ helped() {
     fi
 }
 general="--quiet --verbose --help --version"
-helped "sweep sae info compare tokenize synth exit.status" --help
-helped "sweep sae info tokenize synth" help
+helped "sweep sae plan info compare tokenize synth exit.status" --help
+helped "sweep sae plan info tokenize synth" help
 helped "sweep sae info tokenize synth" -h
 helped "Usage JOB.yaml --output --set $general model mode seed text html sequences length select" \
     sweep --help
@@ -31,13 +31,14 @@ helped "Usage JOB.yaml --output --set" help sweep
 helped "Usage --site --kind --latents --epochs --batch --l1 --learning-rate --splice --text --html
     --sequences --length --select --model --mode --seed --output --threads --set
     $general" sae --help
+helped "Usage --ranks --nodes --network --scale --json --set $general" plan --help
 helped "Usage --json --tensors $general" info --help
 helped "Usage --model --html --pieces --output $general" tokenize --help
 helped \
     "Usage --dtype --seed --shard --tokenizer $general gpt2-large pythia-2.8b LAYERSxWIDTHxHEADS" \
     synth --help
 helped "Usage --rtol $general" compare --help
-for command in "" sweep sae info compare tokenize synth; do
+for command in "" sweep sae plan info compare tokenize synth; do
     # shellcheck disable=SC2086 # none, where it is empty
     helped '^laminar.[0-9]*\.[0-9]*\.[0-9]*$' $command --version
 done

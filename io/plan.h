@@ -1,0 +1,62 @@
+// What laminar plan says of a run before it is made: as a text for people, and as JSON.
+#ifndef LAM_PLAN_H
+#define LAM_PLAN_H
+
+#include "src/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct lam_plan_rank {
+    int64_t first_layer, layers;
+    int member, members; // of its team
+    double bytes;        // its largest resident memory
+} lam_plan_rank;
+
+typedef struct lam_plan_part { // of what it adds up to, one line
+    const char *name;          // "forward pass"
+    double value;
+} lam_plan_part;
+
+enum { LAM_PLAN_PARTS = 16, LAM_PLAN_NETWORKS = 2 };
+
+// One number of ranks on each of the networks.
+typedef struct lam_plan_scale {
+    int ranks;
+    struct {
+        double seconds, efficiency; // of the ranks' time, the share in which they work
+        double waiting, network;    // the shares in which they wait for work, for messages
+    } on[LAM_PLAN_NETWORKS];
+} lam_plan_scale;
+
+typedef struct lam_plan {
+    const char *model, *output;
+    int64_t layers, tokens; // tokens: that pass the model, all passes
+    int ranks, nodes, threads, cores;
+    double faster;       // a rank than measured, by this factor
+    double crowding;     // ranks' threads for each core, 1 where there are cores enough
+    lam_plan_rank *rank; // [ranks]
+    double memory_most, memory_all;
+    double disk_result, disk_run, disk_export;
+    double messages, message_bytes; // of the residual, from team to team
+    double row_bytes;               // of results, to rank 0
+    double sent;                    // all, in bytes
+    lam_plan_part operations[LAM_PLAN_PARTS], seconds[LAM_PLAN_PARTS];
+    size_t operation_count, second_count;
+    double all_operations, all_seconds;
+    double calibration; // seconds that measuring took
+    int useful_ranks;   // beyond these nothing is gained
+    double useful_seconds;
+    const char *command; // to submit it
+    double gigabits[LAM_PLAN_NETWORKS];
+    lam_plan_scale *scale; // [scale_count]; NULL: not asked for
+    size_t scale_count;
+} lam_plan;
+
+// To out; the second fails with LAM_MEMORY.
+void lam_plan_print(const lam_plan *plan, FILE *out);
+LAM_CHECKED lam_code lam_plan_print_json(const lam_plan *plan, FILE *out, lam_error *error);
+
+#endif
