@@ -36,6 +36,27 @@ hosts_up() {
         mpirun --map-by node --oversubscribe -x OMP_NUM_THREADS -x OMP_WAIT_POLICY)
 }
 
+# cut PATTERN MPIRUN... -- COMMAND...: begins it, and kills rank 1 as soon as a file fits the pattern; its status in
+# $status.
+cut() {
+    local pattern=$1 launch=() started
+    shift
+    while [ "$1" != -- ]; do
+        launch+=("$1")
+        shift
+    done
+    shift
+    rm -f "$log"/pid.*
+    # shellcheck disable=SC2016 # for the shells of the ranks
+    "${launch[@]}" bash -c 'echo $$ >"$0/pid.$OMPI_COMM_WORLD_RANK"; exec "$@"' "$log" "$@" \
+        </dev/null >"$log/out" 2>"$log/err" &
+    started=$!
+    until_there "$pattern"
+    kill -KILL "$(cat "$log/pid.1")"
+    wait $started
+    status=$?
+}
+
 # in_slurm: from here on jobs go to the one that is up.
 in_slurm() {
     . "$settings"

@@ -18,7 +18,7 @@ runs() {
 holds() {
     local file
     for file in bin/laminar "share/man/man1/laminar.1$3" "share/man/man5/laminar-job.5$3" share/bash-completion/completions/laminar \
-        share/zsh/site-functions/_laminar share/doc/laminar-profile/README.md share/laminar/slurm/README.md \
+        share/zsh/site-functions/_laminar share/doc/laminar-profile/README.md share/laminar/slurm/README.md share/laminar/slurm/sweep.sbatch \
         share/doc/laminar-profile/examples/profile.py share/doc/laminar-profile/examples/standard.yaml; do
         check "$1: $file" test -s "$2/$file"
     done

@@ -24,11 +24,7 @@ same "published: the same values" "$(digest outside.nc)" "$(digest inside.nc)"
 
 # --- the same, begun and killed outside; its time is up in the midst of training; done in the second turn
 prepare "$LAMINAR" sweep "${standard[@]}" -o whole.nc
-mpirun --oversubscribe -n 3 "$LAMINAR" sweep "${standard[@]}" -o cut.nc >"$log/out" 2>"$log/err" &
-started=$!
-until_there "cut.run/sae-*" 2
-kill -KILL "$(pgrep -P $started -x laminar | tail -n 1)"
-wait $started
+cut "cut.run/sae-*" mpirun --oversubscribe -n 3 -- "$LAMINAR" sweep "${standard[@]}" -o cut.nc
 kept=$(compgen -G "cut.run/sae-*" | wc -l)
 submit standard --ntasks-per-node=1 -- sweep "${standard[@]}" -o cut.nc
 first=$id

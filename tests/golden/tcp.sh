@@ -25,22 +25,13 @@ done
 expect "14 ranks" "${on_hosts[@]}" -np 14 "$LAMINAR" sweep "${standard[@]}" -o there.nc
 same "14 ranks: the same values" "$whole" "$(digest there.nc)"
 
-# cut WHERE MPIRUN...: begins cut.nc by this command, and kills rank 1 in the midst of training.
-cut() {
-    rm -rf cut.nc cut.run "$log"/pid.*
-    # shellcheck disable=SC2016 # for the shells of the ranks
-    "${@:2}" bash -c 'echo $$ >"$0/pid.$OMPI_COMM_WORLD_RANK"; exec "$@"' "$log" \
-        "$LAMINAR" sweep "${standard[@]}" -o cut.nc --checkpoint 0.01s </dev/null >"$log/out" 2>"$log/err" &
-    started=$!
-    until_there "cut.run/sae-*.*" 1
-    kill -KILL "$(cat "$log/pid.1")"
-    wait $started
-    differ "killed $1: status" 0 $?
-}
-
-cut there "${on_hosts[@]}" -np 3
+# Killed in the midst of training, and gone on with elsewhere
+cut "cut.run/sae-*.*" "${on_hosts[@]}" -np 3 -- "$LAMINAR" sweep "${standard[@]}" -o cut.nc --checkpoint 0.01s
+differ "killed there: status" 0 "$status"
 ranks=2 expect "killed there, gone on with here" "$LAMINAR" sweep "${standard[@]}" -o cut.nc --resume
 same "killed there, gone on with here: the same values" "$whole" "$(digest cut.nc)"
-cut here mpirun -n 2
+rm cut.nc
+cut "cut.run/sae-*.*" mpirun -n 2 -- "$LAMINAR" sweep "${standard[@]}" -o cut.nc --checkpoint 0.01s
+differ "killed here: status" 0 "$status"
 expect "killed here, gone on with there" "${on_hosts[@]}" -np 3 "$LAMINAR" sweep "${standard[@]}" -o cut.nc --resume
 same "killed here, gone on with there: the same values" "$whole" "$(digest cut.nc)"
