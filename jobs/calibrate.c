@@ -67,13 +67,23 @@ static lam_code make_layer(calibration *c) {
     return LAM_OK;
 }
 
+static lam_profile_cost cost_of(const lam_part *part) {
+    lam_profile_cost cost = {.remedy = ""};
+    if (part->run.profile->cost) part->run.profile->cost(&part->run, &cost);
+    return cost;
+}
+
 // --- the forward pass
+
+static bool is_seen(const calibration *c, const lam_part *part) {
+    return part->pass == c->pass && part->state[0];
+}
 
 static void see(void *user, const lam_view *view) {
     const calibration *c = user;
     for (size_t i = 0; i < c->run->part_count; i++) {
         lam_part *part = &c->run->part[i];
-        if (part->pass == c->pass && part->sites & LAM_SITE_BIT(view->site))
+        if (is_seen(c, part) && part->sites & LAM_SITE_BIT(view->site))
             part->run.profile->see(&part->run, part->state[0], view);
     }
 }
@@ -143,10 +153,10 @@ static lam_code measure_pass(calibration *c, lam_speeds *speeds) {
     lam_run_state *r = c->run;
     lam_hooks hooks = {.see = see, .user = c, .residual_unused = true};
     for (size_t i = 0; i < r->part_count; i++)
-        if (r->part[i].pass == c->pass) hooks.sites |= r->part[i].sites;
+        if (is_seen(c, &r->part[i])) hooks.sites |= r->part[i].sites;
     LAM_TRY(time_forward(c, &hooks, &speeds->token[c->pass]));
     for (size_t i = 0; i < r->part_count; i++)
-        if (r->part[i].pass == c->pass) fill(c, &r->part[i]);
+        if (is_seen(c, &r->part[i])) fill(c, &r->part[i]);
     return LAM_OK;
 }
 
@@ -176,11 +186,10 @@ static double units_of(const lam_part *part) {
 // not, and take longer, are not begun.
 static lam_code measure_part(calibration *c, lam_part *part, double *seconds) {
     const lam_profile *profile = part->run.profile;
-    lam_profile_cost cost = {.remedy = ""};
-    if (profile->cost) profile->cost(&part->run, &cost);
+    const lam_profile_cost cost = cost_of(part);
     const double counted = lam_work_seconds(&cost.work), units = units_of(part);
     *seconds = counted;
-    if (counted > 4 * budget * units) return LAM_OK;
+    if (!part->state[0] || counted > 4 * budget * units) return LAM_OK;
     stopwatch watch = {.began = now()};
     const lam_tick tick = {.add = add_units, .user = &watch};
     lam_code code;
@@ -232,10 +241,14 @@ static lam_code measure_loading(calibration *c, double *seconds) {
     return LAM_OK;
 }
 
+// A part that has no room on this machine is not begun: what is counted of it has to do.
 static lam_code begin_part(lam_run_state *r, lam_part *part) {
+    const lam_profile_cost cost = cost_of(part);
+    const double room = lam_memory_of(r->comm).room / 2;
     part->run.rehearsed = true;
     LAM_ALLOC(part->state, &r->arena, 1, r->error);
     LAM_ALLOC(part->layer_arena, &r->arena, 1, r->error);
+    if (cost.kept + cost.scratch > room) return LAM_OK;
     return part->run.profile->begin(&part->run, 0, &part->layer_arena[0], &part->state[0],
                                     r->error);
 }
