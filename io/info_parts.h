@@ -25,12 +25,13 @@ LAM_CHECKED lam_code lam_info_print(const lam_result_file *file, const lam_info_
 LAM_CHECKED lam_code lam_info_print_json(const lam_result_file *file, const lam_info_digest *digest,
                                          FILE *out, lam_error *error);
 
-enum { LAM_INFO_COLUMNS = 80 };
+enum { LAM_INFO_NARROWEST = 60, LAM_INFO_COLUMNS = 80 };
 
 // Where people read it.
 typedef struct lam_info_page {
     FILE *out;
-    bool utf8; // the locale's encoding
+    bool utf8;   // the locale's encoding
+    int columns; // of the page
     const lam_result_file *file;
 } lam_info_page;
 

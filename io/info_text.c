@@ -1,4 +1,5 @@
 #include "io/info_parts.h"
+#include "src/columns.h"
 #include "src/utf8.h"
 
 #include <langinfo.h>
@@ -8,11 +9,11 @@
 #include <string.h>
 
 enum {
-    COLUMNS = LAM_INFO_COLUMNS,
     LABEL = 13,
     NAME = 24,
     NUMBER = 10,
-    CURVE = COLUMNS - NAME - 3 * NUMBER - 4
+    FIGURES = NAME + 3 * NUMBER + 4, // columns before the curve
+    CURVE = LAM_INFO_COLUMNS - FIGURES
 };
 
 typedef lam_info_page page;
@@ -46,7 +47,7 @@ static void print_labelled(const page *to, const char *label, const char *text) 
     int column = fprintf(to->out, "  %-*s", LABEL - 2, label);
     for (const char *at = text; *at;) {
         size_t blanks = strspn(at, " "), word = strcspn(at + blanks, " \n");
-        if (column > LABEL && column + (int)(blanks + word) > COLUMNS)
+        if (column > LABEL && column + (int)(blanks + word) > to->columns)
             column = fprintf(to->out, "\n%*s", LABEL, "") - 1, at += blanks, blanks = 0;
         column += lam_info_put(to, at, blanks + word);
         at += blanks + word;
@@ -141,17 +142,17 @@ static void print_group_line(const page *to, lam_group *group) {
     fputc('\n', to->out);
     lam_info_put(to, group->name, strlen(group->name));
     qsort(group->attributes, group->attribute_count, sizeof *group->attributes, compare_names);
-    int column = COLUMNS;
+    int column = to->columns;
     for (size_t i = 0; i < group->attribute_count; i++) {
         const lam_attribute *attribute = &group->attributes[i];
         if (strstr(attribute->name, "sha256")) continue;
         char number[32] = "";
         if (!attribute->text) snprintf(number, sizeof number, "%.10g", attribute->number);
         const char *value = attribute->text ? attribute->text : number;
-        size_t length = strcspn(value, "\n"), room = COLUMNS / 2;
+        size_t length = strcspn(value, "\n"), room = to->columns / 2;
         if (length > room) length = room;
-        if (column + (int)(strlen(attribute->name) + length) + 3 > COLUMNS)
-            column = fprintf(to->out, "%s\n ", column < COLUMNS ? "," : "") - 1;
+        if (column + (int)(strlen(attribute->name) + length) + 3 > to->columns)
+            column = fprintf(to->out, "%s\n ", column < to->columns ? "," : "") - 1;
         else
             column += fprintf(to->out, ",");
         fputc(' ', to->out);
@@ -177,6 +178,11 @@ static void print_name(const page *to, const lam_group *group, size_t index) {
     fprintf(to->out, "%*s", NAME - column, "");
 }
 
+// A narrow page has none.
+static bool has_curve(const page *to) {
+    return to->columns - FIGURES >= CURVE / 2;
+}
+
 // The median of each layer as heights between the lowest and the highest of them; where there are
 // more layers than columns, the mean of neighbours.
 static lam_code print_curve(const page *to, const lam_group *group, size_t index,
@@ -184,7 +190,8 @@ static lam_code print_curve(const page *to, const lam_group *group, size_t index
     static const char *const block[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     double height[CURVE], lowest = INFINITY, highest = -INFINITY;
     int64_t row = lam_group_row_count(group, index);
-    int columns = group->layers < CURVE ? (int)group->layers : CURVE;
+    const int room = to->columns - FIGURES;
+    int columns = group->layers < room ? (int)group->layers : room;
     for (int i = 0; i < columns; i++) {
         double sum = 0;
         int64_t from = i * group->layers / columns, to_layer = (i + 1) * group->layers / columns;
@@ -236,7 +243,7 @@ static void print_texts(const page *to, const lam_group *group, size_t index) {
     int column = NAME + 2;
     for (int64_t i = 0; i < count; i++) {
         size_t length = strlen(texts[i]);
-        if (i && length + 5 > (size_t)(COLUMNS - column)) {
+        if (i && length + 5 > (size_t)(to->columns - column)) {
             fputs(" ...", to->out);
             break;
         }
@@ -267,7 +274,8 @@ static lam_code print_variable(const page *to, const lam_group *group, size_t in
     int digits = variable->type == LAM_DOUBLE || variable->type == LAM_FLOAT ? 4 : 9;
     fprintf(to->out, " %*.*g %*.*g %*.*g", NUMBER - 1, digits, summary.minimum, NUMBER - 1, digits,
             summary.median, NUMBER - 1, digits, summary.maximum);
-    if (lam_variable_has_layer(variable)) LAM_TRY(print_curve(to, group, index, error));
+    if (lam_variable_has_layer(variable) && has_curve(to))
+        LAM_TRY(print_curve(to, group, index, error));
     if (summary.missing)
         fprintf(to->out, "\n%*s%lld of %lld missing", NAME + 5, "", (long long)summary.missing,
                 (long long)summary.count);
@@ -284,7 +292,7 @@ static lam_code print_group(const page *to, lam_group *group, lam_error *error) 
             if (!headed)
                 fprintf(to->out, "  %-*s%*s%*s%*s", NAME, by_layer ? "by layer" : "for all layers",
                         NUMBER, "lowest", NUMBER, "median", NUMBER, "highest");
-            if (!headed && by_layer)
+            if (!headed && by_layer && has_curve(to))
                 fprintf(to->out, "  layers 0 to %lld", (long long)group->layers - 1);
             if (!headed) fputc('\n', to->out);
             headed = true;
@@ -296,7 +304,10 @@ static lam_code print_group(const page *to, lam_group *group, lam_error *error) 
 
 lam_code lam_info_print(const lam_result_file *file, const lam_info_digest *digest, FILE *out,
                         lam_error *error) {
-    page to = {.out = out, .utf8 = locale_has_utf8(), .file = file};
+    page to = {.out = out,
+               .utf8 = locale_has_utf8(),
+               .columns = lam_columns(fileno(out), LAM_INFO_NARROWEST, LAM_INFO_COLUMNS),
+               .file = file};
     LAM_TRY(print_head(&to, error));
     print_digest(&to, digest);
     if (lam_info_is_sweep(file)) return lam_info_print_sweep(&to, error);

@@ -1,12 +1,20 @@
 #include "arguments.h"
 
 #include "lam_version.h"
+#include "src/columns.h"
 #include "src/wording.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDTH = 80, TEXT_COLUMN = 26, NAME_ROOM = 64 };
+enum {
+    NARROWEST = 30,
+    WIDTH = 80,
+    NARROW = 60,
+    TEXT_COLUMN = 26,
+    NARROW_COLUMN = 6,
+    NAME_ROOM = 64
+};
 
 struct parser {
     const lam_command *command;
@@ -223,11 +231,12 @@ lam_code lam_arguments_parse(const lam_command *command, int argc, const char *c
 
 // Prints words from the given column on, in lines that begin at indent; returns the column reached.
 static size_t print_wrapped(FILE *out, const char *text, size_t indent, size_t column) {
+    const size_t width = (size_t)lam_columns(fileno(out), NARROWEST, WIDTH);
     bool fresh = true; // nothing is printed in this line yet
     text += strspn(text, " ");
     while (*text) {
         size_t length = strcspn(text, " ");
-        if (!fresh && column + 1 + length > WIDTH) {
+        if (!fresh && column + 1 + length > width) {
             fprintf(out, "\n%*s", (int)indent, "");
             column = indent;
             fresh = true;
@@ -241,12 +250,13 @@ static size_t print_wrapped(FILE *out, const char *text, size_t indent, size_t c
 }
 
 void lam_help_entry(FILE *out, const char *term, const char *text) {
-    size_t length = strlen(term);
-    if (2 + length + 2 > TEXT_COLUMN)
-        fprintf(out, "  %s\n%*s", term, TEXT_COLUMN, "");
+    const bool narrow = lam_columns(fileno(out), NARROWEST, WIDTH) < NARROW;
+    const size_t column = narrow ? NARROW_COLUMN : TEXT_COLUMN;
+    if (2 + strlen(term) + 2 > column)
+        fprintf(out, "  %s\n%*s", term, (int)column, "");
     else
-        fprintf(out, "  %-*s", TEXT_COLUMN - 2, term);
-    print_wrapped(out, text, TEXT_COLUMN, TEXT_COLUMN);
+        fprintf(out, "  %-*s", (int)column - 2, term);
+    print_wrapped(out, text, column, column);
     fputc('\n', out);
 }
 

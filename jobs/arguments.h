@@ -71,7 +71,7 @@ LAM_CHECKED lam_code lam_command_alone(const lam_command *command, lam_command_w
 // Adds " (see 'laminar NAME --help')" to the error's text and returns its code.
 lam_code lam_usage_hint(const lam_command *command, lam_error *error);
 
-// Prints the command's help, 80 columns wide.
+// Prints the command's help, 80 columns wide, or as a narrower terminal is.
 void lam_help_print(FILE *out, const lam_command *command);
 
 // The keys of a table as a job file has them, "learning_rate: X", under a title.

@@ -1,17 +1,24 @@
 #include "progress.h"
 
+#include "src/columns.h"
 #include "src/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+
 #include <time.h>
 #include <unistd.h>
 
 // Each stage has a tag of its own, so that a rank which is ahead is not heard too early.
-enum { TAG_PROGRESS = 1024, STAGE_TAGS = 1024, NARROWEST_BAR = 8, WIDEST_BAR = 40 };
+enum {
+    TAG_PROGRESS = 1024,
+    STAGE_TAGS = 1024,
+    NARROWEST_BAR = 8,
+    WIDEST_BAR = 40,
+    MOST_COLUMNS = 500
+};
 
 static const double draw_every = 0.2, line_every = 30.0; // seconds
 
@@ -38,6 +45,8 @@ struct lam_progress {
 // A person watches if standard error is a terminal; mpirun hands its ranks a pipe, and then it is
 // mpirun's own standard error that counts.
 static bool is_watched(void) {
+    const char *terminal = getenv("TERM");
+    if (!terminal || !*terminal || strcmp(terminal, "dumb") == 0) return false; // moves no cursor
     if (isatty(STDERR_FILENO)) return true;
     char link[64], target[64] = "";
     snprintf(link, sizeof link, "/proc/%ld/fd/2", (long)getppid());
@@ -82,11 +91,7 @@ void lam_progress_begin(lam_progress *progress, const char *stage, const char *u
 }
 
 static int columns(void) {
-    struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-    const char *text = getenv("COLUMNS");
-    int given = text ? atoi(text) : 0;
-    return given > 0 ? given : 80;
+    return lam_columns(STDERR_FILENO, 1, MOST_COLUMNS);
 }
 
 static void describe_time(char *text, size_t room, double seconds) {

@@ -6,6 +6,7 @@
 #include "src/log.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,6 +97,15 @@ static void start_again(char **argv) {
     execv(path, argv);
 }
 
+// Whoever read standard output has left, as 'head' does: that is no error, and ends a program in
+// silence.
+static void end_if_nobody_reads(void) {
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    if (poll(&output, 1, 0) != 1 || !(output.revents & POLLERR)) return;
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+}
+
 int main(int argc, char **argv) {
     if (lam_blas_settle()) start_again(argv);
     // A file beyond a limit is an error like any other.
@@ -103,7 +113,9 @@ int main(int argc, char **argv) {
     lam_error error = {0};
     bool speaks = true;
     lam_code code = run(argc, (const char *const *)argv, &speaks, &error);
-    if (code == LAM_OK && (fflush(stdout) != 0 || ferror(stdout)))
+    const bool unsaid = fflush(stdout) != 0 || ferror(stdout);
+    if (unsaid && (code == LAM_OK || code == LAM_IO)) end_if_nobody_reads();
+    if (code == LAM_OK && unsaid)
         code = lam_fail(&error, LAM_IO, "standard output cannot be written");
     if (code != LAM_OK && speaks)
         fprintf(stderr, "laminar: %s%s\n", code == LAM_INTERRUPTED ? "" : "error: ", error.text);

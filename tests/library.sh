@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 set -u
 export LC_ALL=C
+unset COLUMNS
 LAMINAR=$(realpath -e "${LAMINAR:?must be the path of the program (ctest says it)}") || exit 1
 : "${LAMINAR_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 demo=$LAMINAR_SOURCE/jobs/demo
