@@ -16,7 +16,7 @@ typedef struct seal {
     uint64_t bytes;                     // of the content
 } seal;
 
-static const char mark[16] = "laminar run 2";
+static const char mark[16] = "laminar run 3";
 enum { PATH_ROOM = 4096 };
 
 // The name a file of another length would have differs, too: what is beyond its end is zero.

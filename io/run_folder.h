@@ -1,8 +1,8 @@
 // The folder of an unfinished run, NAME.run beside the result NAME.nc: what is finished already, so
 // that a run that was ended can go on. It holds the file "identity", what the run is of, a file a
 // finished layer of a profile ("sae-3", run_layer.h), and the states of layers under way
-// ("sae-4.120.0", run_state.h), each written whole or not at all. All ranks use the one folder: it
-// lies where all of them see it.
+// ("sae-4.120.0", "seen-sae-4.96.0", run_state.h), each written whole or not at all. All ranks use
+// the one folder: it lies where all of them see it.
 #ifndef LAM_RUN_FOLDER_H
 #define LAM_RUN_FOLDER_H
 

@@ -1,5 +1,7 @@
 #include "io/run_layer.h"
 
+#include "io/run_state.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +28,10 @@ static size_t copy_rows(const lam_group *groups, size_t count, int64_t layer, ch
 
 void lam_run_layer_name(const char *profile, int64_t layer, char name[LAM_RUN_FILE_NAME]) {
     snprintf(name, LAM_RUN_FILE_NAME, "%s-%lld", profile, (long long)layer);
+}
+
+void lam_run_seen_name(const char *profile, int64_t layer, char name[LAM_RUN_FILE_NAME]) {
+    snprintf(name, LAM_RUN_FILE_NAME, LAM_RUN_SEEN "%s-%lld", profile, (long long)layer);
 }
 
 lam_code lam_run_layer_pack(const char *profile, int64_t layer, const lam_group *groups,

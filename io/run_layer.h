@@ -7,6 +7,7 @@
 
 // What the files of a profile's layer are called by.
 void lam_run_layer_name(const char *profile, int64_t layer, char name[LAM_RUN_FILE_NAME]);
+void lam_run_seen_name(const char *profile, int64_t layer, char name[LAM_RUN_FILE_NAME]);
 
 // Makes the file of the layer's rows of the profile's groups. LAM_MEMORY.
 LAM_CHECKED lam_code lam_run_layer_pack(const char *profile, int64_t layer, const lam_group *groups,

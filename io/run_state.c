@@ -7,11 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-// Before the common bytes and the blocks: whose they are, then the bytes of each, the common ones
-// first.
+// Before the blocks: which they are, then the bytes of each. Before block 0 are the common bytes,
+// as a block by themselves.
 typedef struct extent {
     int64_t blocks, first, count;
 } extent;
+
+// The common bytes' place is before block 0.
+static int64_t begin_of(const extent *e) {
+    return e->first > 0 ? e->first : LAM_STATE_COMMON;
+}
 
 enum { PATH_ROOM = 4096 };
 
@@ -24,15 +29,14 @@ lam_code lam_run_state_pack(const lam_state *state, const char *name, lam_run_fi
     extent own = {.blocks = state->blocks};
     char full[LAM_RUN_FILE_NAME];
     state->team->own(state->team, state->blocks, &own.first, &own.count);
-    size_t bytes = sizeof own + (size_t)(1 + own.count) * sizeof(uint64_t);
+    const int64_t begin = begin_of(&own), end = own.first + own.count;
+    size_t bytes = sizeof own + (size_t)(end - begin) * sizeof(uint64_t);
     size_t at = bytes, size_at = sizeof own;
-    bytes += bytes_of(state, LAM_STATE_COMMON);
-    for (int64_t i = 0; i < own.count; i++) bytes += bytes_of(state, own.first + i);
+    for (int64_t block = begin; block < end; block++) bytes += bytes_of(state, block);
     snprintf(full, sizeof full, "%s.%" PRId64 ".%" PRId64, name, state->position, own.first);
     LAM_TRY(lam_run_file_create(file, full, bytes, error));
     memcpy(file->content, &own, sizeof own);
-    for (int64_t i = -1; i < own.count; i++) {
-        const int64_t block = i < 0 ? LAM_STATE_COMMON : own.first + i;
+    for (int64_t block = begin; block < end; block++) {
         const uint64_t size = state->copy(state->of, block, file->content + at, false);
         memcpy(file->content + size_at, &size, sizeof size);
         at += size, size_at += sizeof size;
@@ -113,23 +117,24 @@ static bool put_back(loading *l, const lam_run_file *file) {
     if (file->bytes < sizeof all) return false;
     memcpy(&all, file->content, sizeof all);
     const size_t most = file->bytes / sizeof(uint64_t);
-    if (all.blocks != l->state->blocks || all.first < 0 || all.count < 0 ||
+    if (all.blocks != l->state->blocks || all.first < 0 || all.count < 1 ||
         (uint64_t)all.count >= most || all.first > all.blocks - all.count)
         return false;
+    const int64_t begin = begin_of(&all), end = all.first + all.count;
     const char *sizes = file->content + sizeof all;
-    size_t at = sizeof all + (size_t)(1 + all.count) * sizeof(uint64_t);
-    for (int64_t i = -1; i < all.count; i++, sizes += sizeof(uint64_t)) {
-        const int64_t block = i < 0 ? LAM_STATE_COMMON : all.first + i;
+    size_t at = sizeof all + (size_t)(end - begin) * sizeof(uint64_t);
+    for (int64_t block = begin; block < end; block++, sizes += sizeof(uint64_t)) {
         uint64_t size;
         memcpy(&size, sizes, sizeof size);
         if (at > file->bytes || size > file->bytes - at) return false;
-        const bool own = i < 0 || (block >= l->first && block < l->first + l->count);
+        const bool common = block == LAM_STATE_COMMON;
+        const bool own = common || (block >= l->first && block < l->first + l->count);
         if (own && size != bytes_of(l->state, block)) return false;
         if (own) l->state->copy(l->state->of, block, file->content + at, true);
-        if (own && i >= 0) l->block[block - l->first] = true;
+        if (common) l->common = true;
+        if (own && !common) l->block[block - l->first] = true;
         at += size;
     }
-    l->common = true;
     return at == file->bytes;
 }
 

@@ -1,13 +1,19 @@
 // The states of unfinished layers in a run folder (src/state.h): a file for each rank's blocks,
 // "sae-3.120.0" for those from block 0 of layer 3 of sae as it stood at position 120. A position is
-// whole where its files together hold all blocks; whoever wrote them, any rank reads its own.
+// whole where its files together hold all blocks; whoever wrote them, any rank reads its own. What
+// is common to all lies with block 0. What a layer has of the sequences that pass the model has a
+// name of its own, "seen-sae-3".
 #ifndef LAM_RUN_STATE_H
 #define LAM_RUN_STATE_H
 
 #include "io/run_file.h"
 #include "src/state.h"
 
-// Makes the file of this rank's blocks; name is the layer's ("sae-3"). LAM_MEMORY.
+// Before the name of a layer, for what it has of the sequences that pass the model.
+#define LAM_RUN_SEEN "seen-"
+
+// Makes the file of this rank's blocks, of which there must be some; name is the layer's ("sae-3").
+// LAM_MEMORY.
 LAM_CHECKED lam_code lam_run_state_pack(const lam_state *state, const char *name,
                                         lam_run_file *file, lam_error *error);
 

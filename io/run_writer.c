@@ -3,39 +3,65 @@
 #include "io/run_state.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+// A file that waits.
+typedef struct waiting {
+    struct waiting *next;
+    lam_run_file file;
+    bool ends_layer;
+} waiting;
 
 struct lam_run_writer {
     const lam_run_folder *folder;
     pthread_t thread;
     pthread_mutex_t lock; // of all below
     pthread_cond_t changed;
-    bool busy, ended;
-    lam_run_file file;
-    char superseded[LAM_RUN_FILE_NAME];
-    lam_code code; // of the file before
+    bool ended;
+    waiting *first, *last; // the first is being written
+    size_t bytes;          // of all of them
+    lam_code code;         // of the files before: the first failure
     lam_error error;
 };
 
-static void write_file(lam_run_writer *w) {
-    w->code = lam_run_file_write(w->folder, &w->file, &w->error);
-    if (w->code == LAM_OK && *w->superseded) lam_run_state_remove(w->folder, w->superseded, -1, -1);
-    lam_run_file_destroy(&w->file);
+static lam_code write_file(const lam_run_folder *folder, waiting *w, lam_error *error) {
+    char seen[sizeof w->file.name + sizeof LAM_RUN_SEEN];
+    LAM_TRY(lam_run_file_write(folder, &w->file, error));
+    if (!w->ends_layer) return LAM_OK;
+    snprintf(seen, sizeof seen, LAM_RUN_SEEN "%s", w->file.name);
+    lam_run_state_remove(folder, w->file.name, -1, -1);
+    lam_run_state_remove(folder, seen, -1, -1);
+    return LAM_OK;
 }
 
-// While busy, file, code and error are this thread's alone.
+// Under the lock.
+static void drop_first(lam_run_writer *w) {
+    waiting *done = w->first;
+    w->first = done->next;
+    w->bytes -= done->file.bytes;
+    lam_run_file_destroy(&done->file);
+    free(done);
+    pthread_cond_broadcast(&w->changed);
+}
+
+// What follows a failure is left out.
 static void *work(void *of) {
     lam_run_writer *w = of;
     pthread_mutex_lock(&w->lock);
     while (true) {
-        while (!w->busy && !w->ended) pthread_cond_wait(&w->changed, &w->lock);
-        if (!w->busy) break;
-        pthread_mutex_unlock(&w->lock);
-        write_file(w);
-        pthread_mutex_lock(&w->lock);
-        w->busy = false;
-        pthread_cond_broadcast(&w->changed);
+        while (!w->first && !w->ended) pthread_cond_wait(&w->changed, &w->lock);
+        if (!w->first) break;
+        if (w->code == LAM_OK) {
+            waiting *now = w->first;
+            lam_error error;
+            pthread_mutex_unlock(&w->lock);
+            const lam_code code = write_file(w->folder, now, &error);
+            pthread_mutex_lock(&w->lock);
+            w->code = code;
+            if (code != LAM_OK) w->error = error;
+        }
+        drop_first(w);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -70,14 +96,14 @@ void lam_run_writer_destroy(lam_run_writer *w) {
 
 bool lam_run_writer_busy(lam_run_writer *w) {
     pthread_mutex_lock(&w->lock);
-    const bool busy = w->busy;
+    const bool busy = w->first;
     pthread_mutex_unlock(&w->lock);
     return busy;
 }
 
 lam_code lam_run_writer_wait(lam_run_writer *w, lam_error *error) {
     pthread_mutex_lock(&w->lock);
-    while (w->busy) pthread_cond_wait(&w->changed, &w->lock);
+    while (w->first) pthread_cond_wait(&w->changed, &w->lock);
     const lam_code code = w->code;
     if (code != LAM_OK) *error = w->error;
     w->code = LAM_OK;
@@ -85,13 +111,24 @@ lam_code lam_run_writer_wait(lam_run_writer *w, lam_error *error) {
     return code;
 }
 
-void lam_run_writer_put(lam_run_writer *w, lam_run_file *file, const char *superseded) {
+void lam_run_writer_put(lam_run_writer *w, lam_run_file *file, bool ends_layer) {
+    waiting *new = malloc(sizeof *new);
     pthread_mutex_lock(&w->lock);
-    w->superseded[0] = '\0'; // before file, whose own name it may be
-    if (superseded) strncat(w->superseded, superseded, sizeof w->superseded - 1);
-    w->file = *file;
-    *file = (lam_run_file){0};
-    w->busy = true;
-    pthread_cond_broadcast(&w->changed);
+    if (new) {
+        while (w->first && w->bytes + file->bytes > LAM_RUN_WRITER_BYTES)
+            pthread_cond_wait(&w->changed, &w->lock);
+        *new = (waiting){.file = *file, .ends_layer = ends_layer};
+        if (w->first)
+            w->last->next = new;
+        else
+            w->first = new;
+        w->last = new;
+        w->bytes += file->bytes;
+        *file = (lam_run_file){0};
+        pthread_cond_broadcast(&w->changed);
+    } else if (w->code == LAM_OK) {
+        w->code = lam_fail(&w->error, LAM_MEMORY, "memory to keep %s was refused", file->name);
+    }
     pthread_mutex_unlock(&w->lock);
+    lam_run_file_destroy(file);
 }

@@ -108,6 +108,8 @@ typedef struct layer_state {
     lam_batch batch; // in passing
     weight_kind kind[KINDS];
     lam_weight_sums *sums; // [sequence, head]
+    int64_t seen;          // sequences
+    int64_t bins[KINDS];   // of the histograms, as they are kept
     lam_error error;       // the first
 } layer_state;
 
@@ -258,6 +260,61 @@ static void see(const lam_profile_run *run, void *state, const lam_view *view) {
     lam_arena_destroy(&scratch);
 }
 
+// --- to go on with
+
+static lam_code end_batch(layer_state *l, lam_error *error) {
+    turn_batch(l, (lam_batch){0});
+    if (l->error.code != LAM_OK) *error = l->error;
+    return l->error.code;
+}
+
+// Brings counts together on the first member.
+static lam_code collect_kind(const lam_team *team, weight_kind *kind, lam_error *error) {
+    lam_arena scratch = {0};
+    lam_code code = lam_histogram_collect(&kind->histogram, team, error);
+    if (code == LAM_OK) code = lam_team_add(team, &kind->above_half, 1, &scratch, error);
+    if (team->member > 0) kind->above_half = 0;
+    lam_arena_destroy(&scratch);
+    return code;
+}
+
+static lam_code collect(const lam_profile_run *run, void *state, int64_t first, int64_t end,
+                        lam_error *error) {
+    layer_state *l = state;
+    const int64_t heads = run->model->heads;
+    LAM_TRY(end_batch(l, error));
+    LAM_TRY(lam_gather_sequences(run, first, end, l->sums + first * heads,
+                                 (size_t)heads * sizeof *l->sums, error));
+    for (int i = 0; i < KINDS; i++) LAM_TRY(collect_kind(run->team, &l->kind[i], error));
+    return LAM_OK;
+}
+
+static size_t copy_seen(void *of, int64_t block, char *bytes, bool back) {
+    layer_state *l = of;
+    lam_state_cursor cursor = {.bytes = bytes, .back = back};
+    if (block == LAM_STATE_COMMON) {
+        lam_state_move(&cursor, l->bins, sizeof l->bins);
+        lam_state_move(&cursor, l->sums,
+                       (size_t)(l->seen * l->run->model->heads) * sizeof *l->sums);
+        return cursor.at;
+    }
+    for (int i = 0; i < KINDS; i++) {
+        lam_state_move(&cursor, &l->kind[i].above_half, sizeof l->kind[i].above_half);
+        if (lam_histogram_move(&l->kind[i].histogram, l->bins[i], &cursor, &l->error) != LAM_OK)
+            break; // finish tells
+    }
+    return cursor.at;
+}
+
+static lam_state seen(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
+                      int64_t passed) {
+    (void)layer, (void)groups;
+    layer_state *l = state;
+    l->seen = lam_seen_sequences(run, passed);
+    for (int i = 0; i < KINDS; i++) l->bins[i] = lam_histogram_settle(&l->kind[i].histogram);
+    return lam_gathered_state(run, passed, copy_seen, l);
+}
+
 // In published mode curves are divided by their maximum, if they have one.
 static void scale_curve(const lam_profile_run *run, double *density) {
     double largest = 0;
@@ -350,11 +407,7 @@ static lam_code gather(layer_state *l, lam_arena *arena, lam_error *error) {
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                        const lam_tick *tick, lam_arena *arena, lam_error *error) {
     layer_state *l = state;
-    turn_batch(l, (lam_batch){0});
-    if (l->error.code != LAM_OK) {
-        *error = l->error;
-        return error->code;
-    }
+    LAM_TRY(end_batch(l, error));
     LAM_TRY(gather(l, arena, error));
     for (int kind = 0; kind < KINDS; kind++) {
         LAM_TRY(fill_kind(run, layer, l, kind, group, arena, error));
@@ -393,6 +446,8 @@ const lam_profile lam_profile_attention = {
     .cost = cost,
     .begin = begin,
     .see = see,
+    .collect = collect,
+    .seen = seen,
     .finish = finish,
     .units = units,
     .unit = "densities",

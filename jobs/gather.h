@@ -14,6 +14,18 @@ LAM_CHECKED lam_code lam_gather_sequences(const lam_profile_run *run, int64_t fi
 LAM_CHECKED lam_code lam_gather_tokens(const lam_profile_run *run, int64_t left_out, int64_t first,
                                        int64_t end, void *rows, size_t size, lam_error *error);
 
+// For seen (profile.h): a state of one block, the first member's, beside what is common to all.
+static inline lam_state
+lam_gathered_state(const lam_profile_run *run, int64_t passed,
+                   size_t (*copy)(void *of, int64_t block, char *bytes, bool back), void *of) {
+    return (lam_state){.team = run->team, .blocks = 1, .position = passed, .copy = copy, .of = of};
+}
+
+// Of sequences that pass in several rounds, how many it has seen at all that sees the first.
+static inline int64_t lam_seen_sequences(const lam_profile_run *run, int64_t passed) {
+    return passed < run->sequences->count ? passed : run->sequences->count;
+}
+
 // A state that was found, on the first member, to all; all know whether it was. Collective over the
 // team. LAM_MEMORY, LAM_PEER.
 LAM_CHECKED lam_code lam_gather_state(const lam_team *team, lam_state *state, bool *found,

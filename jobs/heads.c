@@ -83,7 +83,10 @@ typedef struct layer_state {
     head_blocks *blocks;  // [sequence, head]
     lam_head_sums *sums;  // [sequence, head]
     lam_pair_sums *pairs; // [sequence]
-    lam_error error;      // the first
+    const lam_profile_run *run;
+    int64_t seen;    // sequences
+    int64_t bins[2]; // of the histograms, as they are kept
+    lam_error error; // the first
 } layer_state;
 
 static lam_code resolve(const lam_profile_run *run, lam_error *error) {
@@ -139,6 +142,7 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
     LAM_ALLOC(l->blocks, arena, sequences * heads, error);
     LAM_ALLOC(l->sums, arena, sequences * heads, error);
     LAM_ALLOC(l->pairs, arena, sequences, error);
+    l->run = run;
     *state = l;
     return LAM_OK;
 }
@@ -175,15 +179,20 @@ static void see(const lam_profile_run *run, void *state, const lam_view *view) {
         blocks->first_token_self_weight = (double)view->data[0];
 }
 
-// From what a member has seen to what the team has.
+// From what a member has seen of sequences first .. end - 1 to what the team has.
+static lam_code gather_sums(const lam_profile_run *run, layer_state *l, int64_t first, int64_t end,
+                            lam_error *error) {
+    const int64_t heads = run->model->heads;
+    LAM_TRY(lam_gather_sequences(run, first, end, l->blocks + first * heads,
+                                 (size_t)heads * sizeof *l->blocks, error));
+    LAM_TRY(lam_gather_sequences(run, first, end, l->sums + first * heads,
+                                 (size_t)heads * sizeof *l->sums, error));
+    return lam_gather_sequences(run, first, end, l->pairs + first, sizeof *l->pairs, error);
+}
+
 static lam_code gather(const lam_profile_run *run, layer_state *l, lam_arena *arena,
                        lam_error *error) {
-    const size_t heads = (size_t)run->model->heads;
-    LAM_TRY(lam_gather_sequences(run, 0, run->sequences->count, l->blocks,
-                                 heads * sizeof *l->blocks, error));
-    LAM_TRY(lam_gather_sequences(run, 0, run->sequences->count, l->sums, heads * sizeof *l->sums,
-                                 error));
-    LAM_TRY(lam_gather_sequences(run, 0, run->sequences->count, l->pairs, sizeof *l->pairs, error));
+    LAM_TRY(gather_sums(run, l, 0, run->sequences->count, error));
     LAM_TRY(lam_histogram_join(&l->scores.same_scores, run->team, arena, error));
     return lam_histogram_join(&l->scores.different_scores, run->team, arena, error);
 }
@@ -303,6 +312,45 @@ static lam_code check_seen(const lam_profile_run *run, const layer_state *l, lam
     return LAM_OK;
 }
 
+// --- to go on with
+
+static lam_code collect(const lam_profile_run *run, void *state, int64_t first, int64_t end,
+                        lam_error *error) {
+    layer_state *l = state;
+    LAM_TRY(check_seen(run, l, error));
+    LAM_TRY(gather_sums(run, l, first, end, error));
+    LAM_TRY(lam_histogram_collect(&l->scores.same_scores, run->team, error));
+    return lam_histogram_collect(&l->scores.different_scores, run->team, error);
+}
+
+static size_t copy_seen(void *of, int64_t block, char *bytes, bool back) {
+    layer_state *l = of;
+    const size_t seen = (size_t)l->seen, heads = seen * (size_t)l->run->model->heads;
+    lam_state_cursor cursor = {.bytes = bytes, .back = back};
+    if (block == LAM_STATE_COMMON) {
+        lam_state_move(&cursor, l->bins, sizeof l->bins);
+        lam_state_move(&cursor, l->blocks, heads * sizeof *l->blocks);
+        lam_state_move(&cursor, l->sums, heads * sizeof *l->sums);
+        lam_state_move(&cursor, l->pairs, seen * sizeof *l->pairs);
+        return cursor.at;
+    }
+    lam_histogram *histogram[] = {&l->scores.same_scores, &l->scores.different_scores};
+    for (int i = 0; i < 2; i++)
+        if (lam_histogram_move(histogram[i], l->bins[i], &cursor, &l->error) != LAM_OK)
+            break; // finish tells
+    return cursor.at;
+}
+
+static lam_state seen(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
+                      int64_t passed) {
+    (void)layer, (void)groups;
+    layer_state *l = state;
+    l->seen = lam_seen_sequences(run, passed);
+    l->bins[0] = lam_histogram_settle(&l->scores.same_scores);
+    l->bins[1] = lam_histogram_settle(&l->scores.different_scores);
+    return lam_gathered_state(run, passed, copy_seen, l);
+}
+
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                        const lam_tick *tick, lam_arena *arena, lam_error *error) {
     layer_state *l = state;
@@ -348,6 +396,8 @@ const lam_profile lam_profile_heads = {
     .cost = cost,
     .begin = begin,
     .see = see,
+    .collect = collect,
+    .seen = seen,
     .finish = finish,
     .units = units,
     .unit = "densities",

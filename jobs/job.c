@@ -30,8 +30,8 @@ const lam_option lam_global_options[] = {
      "rows from which on a matrix of rsa, tuning or spectrum is shared by all ranks (ScaLAPACK): "
      "those results hold to 1e-8 and not to the last bit"},
     {"checkpoint", LAM_OPTION_DURATION, offsetof(lam_job_globals, checkpoint), "5m", 0, 0, NULL,
-     "how often the state of an autoencoder in training is kept, for --resume; never: finished "
-     "layers alone are kept"},
+     "how often what has passed the model and autoencoders in training are kept, for --resume; "
+     "never: finished layers alone are"},
     {0},
 };
 

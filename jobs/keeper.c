@@ -15,19 +15,19 @@ static double clock_now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-// A full disk gets its room back: of a state that is the layer's states, so that finished layers,
-// which are small, can still be kept; of those it is all there is.
+// What was kept before stays: it may be all there is to go on with.
 static void give_up(lam_keeper *k, bool state, const lam_error *why) {
-    if (state && k->states) {
-        fprintf(stderr, "laminar: %s; the run goes on, but keeps finished layers only\n",
+    if (state && k->states)
+        fprintf(stderr,
+                "laminar: %s; the run goes on, but keeps no more states of what is under way\n",
                 why->text);
-        lam_run_state_remove(k->folder, k->name, -1, -1);
-    } else if (!state && k->layers) {
-        fprintf(stderr, "laminar: %s; the run goes on, but keeps no finished layers\n", why->text);
-        lam_run_folder_remove(k->folder);
-        k->layers = false;
-    }
-    k->states = false;
+    else if (!state && !k->told)
+        fprintf(stderr, "laminar: %s; the run goes on, but may not keep what it finishes\n",
+                why->text);
+    if (state)
+        k->states = false;
+    else
+        k->told = true;
 }
 
 // Waits for the writer, and takes what came of it.
@@ -42,10 +42,12 @@ void lam_keeper_create(lam_keeper *k, const lam_run_folder *folder, double inter
     *k = (lam_keeper){.folder = folder,
                       .interval = interval,
                       .resumed = resumed,
-                      .layers = true,
                       .states = interval > 0,
+                      .since = clock_now(),
                       .kept = -1};
-    if (lam_run_writer_create(&k->writer, folder, &failed) != LAM_OK) give_up(k, false, &failed);
+    if (lam_run_writer_create(&k->writer, folder, &failed) == LAM_OK) return;
+    fprintf(stderr, "laminar: %s; the run goes on, but keeps nothing of its work\n", failed.text);
+    k->states = false;
 }
 
 void lam_keeper_destroy(lam_keeper *k) {
@@ -59,13 +61,13 @@ void lam_keeper_layer(lam_keeper *k, const char *profile, int64_t layer, const l
     lam_run_file file;
     lam_error failed;
     settle(k);
-    if (!k->layers) return;
+    if (!k->writer) return;
     if (lam_run_layer_pack(profile, layer, groups, count, &file, &failed) != LAM_OK) {
         give_up(k, false, &failed);
         return;
     }
     k->writing_state = false;
-    lam_run_writer_put(k->writer, &file, file.name);
+    lam_run_writer_put(k->writer, &file, true);
 }
 
 // The least and the greatest of what the owners of blocks say.
@@ -130,17 +132,20 @@ lam_code lam_keeper_restore(lam_keeper *k, const char *profile, int64_t layer, l
     return LAM_OK;
 }
 
-// Begins to write the state; the one before stays until this one is there.
-static void put(lam_keeper *k, const lam_state *state) {
+// Begins to write this rank's blocks of a state; that of position `kept` stays.
+static void put(lam_keeper *k, const char *name, int64_t kept, const lam_state *state) {
     lam_run_file file;
     lam_error failed;
-    if (lam_run_state_pack(state, k->name, &file, &failed) != LAM_OK) {
+    int64_t first, count;
+    state->team->own(state->team, state->blocks, &first, &count);
+    if (!count || !k->states) return;
+    if (lam_run_state_pack(state, name, &file, &failed) != LAM_OK) {
         give_up(k, true, &failed);
         return;
     }
-    lam_run_state_remove(k->folder, k->name, k->kept, state->position);
+    lam_run_state_remove(k->folder, name, kept, state->position);
     k->writing_state = true;
-    lam_run_writer_put(k->writer, &file, NULL);
+    lam_run_writer_put(k->writer, &file, false);
 }
 
 lam_code lam_keeper_state(lam_keeper *k, const lam_state *state, bool now, lam_error *error) {
@@ -153,8 +158,36 @@ lam_code lam_keeper_state(lam_keeper *k, const lam_state *state, bool now, lam_e
     LAM_TRY(gather(state, !k->states ? CANNOT : due ? DUE : NOT_DUE, &least, &most, error));
     if (least == CANNOT) k->states = false;
     if (least < DUE || state->position == k->kept) return LAM_OK;
-    put(k, state);
+    put(k, k->name, k->kept, state);
     k->kept = state->position;
     k->since = clock_now();
     return LAM_OK;
+}
+
+// --- what layers have of the sequences that pass
+
+// All of a generation is to cost one part in so many of the time between two.
+enum { SHARE = 50 };
+
+bool lam_keeper_due(lam_keeper *k) {
+    const double passed = clock_now() - k->since;
+    return k->states && passed >= k->interval && passed >= SHARE * k->spent &&
+           !lam_run_writer_busy(k->writer);
+}
+
+void lam_keeper_begin_seen(lam_keeper *k) {
+    settle(k);
+    k->since = clock_now();
+}
+
+void lam_keeper_seen(lam_keeper *k, const char *profile, int64_t layer, int64_t kept,
+                     const lam_state *state) {
+    char name[LAM_RUN_FILE_NAME];
+    lam_run_seen_name(profile, layer, name);
+    put(k, name, kept, state);
+}
+
+void lam_keeper_end_seen(lam_keeper *k) {
+    k->spent = clock_now() - k->since;
+    k->since = clock_now();
 }

@@ -148,6 +148,19 @@ typedef struct lam_profile {
     // micro-batches alone.
     void (*see)(const lam_profile_run *run, void *state, const lam_view *view);
 
+    // Of sequences first .. end - 1, which have passed since the last time: brings what each member
+    // of the run's team has seen to those that have to know it for seen. Collective over the team;
+    // errors of what was seen, LAM_MEMORY, LAM_PEER.
+    lam_code (*collect)(const lam_profile_run *run, void *state, int64_t first, int64_t end,
+                        lam_error *error);
+
+    // What the layer has of all that has passed, which was collected, to be kept or put back into
+    // one that has seen nothing; or of which it is `passed` sequences, those of several rounds
+    // counted on. Between sequences that buffers gives the rounds and ends of: after their drain.
+    // Nothing is to be allocated but what is freed with the layer; the groups' rows are part of it.
+    lam_state (*seen)(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
+                      int64_t passed);
+
     // Whether in this run it buffers what it sees, and works on it chunk by chunk; NULL: never.
     // Sequences are known, chunks are not. Other profiles see each sequence once, in the same
     // order, whatever is asked for here.

@@ -1,6 +1,7 @@
 // The profile of representational similarity: how alike words are to a layer, whether words of one
 // category are more alike than others, and how far the layer's Q, K and V agree on it.
 #include "jobs/rsa.h"
+#include "jobs/gather.h"
 #include "jobs/together.h"
 #include "src/module_order.h"
 #include "src/rsa_resample.h"
@@ -315,6 +316,33 @@ static void see(const lam_profile_run *run, void *state, const lam_view *view) {
                last + k * rows->width, (size_t)rows->width * sizeof *last);
 }
 
+static lam_code collect(const lam_profile_run *run, void *state, int64_t first, int64_t end,
+                        lam_error *error) {
+    const rsa_rows *rows = state;
+    for (int64_t k = 0; k < rows->components; k++)
+        LAM_TRY(lam_gather_sequences(run, first, end,
+                                     rows->row + (k * rows->categories.words + first) * rows->width,
+                                     (size_t)rows->width * sizeof *rows->row, error));
+    return LAM_OK;
+}
+
+static size_t copy_seen(void *of, int64_t block, char *bytes, bool back) {
+    const rsa_rows *rows = of;
+    lam_state_cursor cursor = {.bytes = bytes, .back = back};
+    for (int64_t k = 0; k < rows->components && block == LAM_STATE_COMMON; k++)
+        lam_state_move(&cursor, rows->row + k * rows->categories.words * rows->width,
+                       (size_t)(rows->seen * rows->width) * sizeof *rows->row);
+    return cursor.at;
+}
+
+static lam_state seen(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
+                      int64_t passed) {
+    (void)layer, (void)groups;
+    rsa_rows *rows = state;
+    rows->seen = lam_seen_sequences(run, passed);
+    return lam_gathered_state(run, passed, copy_seen, rows);
+}
+
 static int64_t units(const lam_profile_run *run) {
     const rsa_options *o = run->options;
     return lam_rsa_component_count(run) + o->permutations + o->bootstraps;
@@ -407,6 +435,8 @@ const lam_profile lam_profile_rsa = {
     .cost = cost,
     .begin = begin,
     .see = see,
+    .collect = collect,
+    .seen = seen,
     .finish = lam_rsa_finish,
     .outgrows = lam_rsa_outgrows,
     .finish_together = lam_rsa_finish_together,

@@ -40,6 +40,7 @@ typedef struct rsa_rows {
     int64_t width;
     float *row;    // [component, word, width]
     float *module; // published mode of qkv: a row in the module's own order; else NULL
+    int64_t seen;  // words
 } rsa_rows;
 
 // The site whose rows are compared, and its components: Q, K and V, or itself alone.

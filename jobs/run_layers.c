@@ -4,7 +4,6 @@
 #include "jobs/run_state.h"
 #include "jobs/together.h"
 #include "mpi/collect.h"
-#include "mpi/pipeline.h"
 #include "src/stop.h"
 
 #include <stdio.h>
@@ -61,6 +60,7 @@ static lam_code begin_part(lam_run_state *r, lam_part *part) {
 
 static lam_code open_layers(lam_run_state *r) {
     LAM_ALLOC(r->rounds, &r->arena, r->pass_count, r->error);
+    LAM_ALLOC(r->passed, &r->arena, r->pass_count, r->error);
     r->memory = lam_memory_of(r->comm);
     for (size_t i = 0; i < r->part_count; i++) LAM_TRY(open_part(r, &r->part[i]));
     return LAM_OK;
@@ -73,29 +73,7 @@ static lam_code begin_layers(lam_run_state *r) {
     return r->team.close(&r->team, code, r->error);
 }
 
-// Whether a profile sees what passes now.
-static bool sees(const lam_run_state *r, const lam_part *part) {
-    return part->pass == r->current_pass && r->current_round < part->rounds;
-}
-
-static void see(void *user, const lam_view *view) {
-    lam_run_state *r = user;
-    for (size_t i = 0; i < r->part_count; i++) {
-        lam_part *part = &r->part[i];
-        const int64_t layer = view->layer - r->first_layer;
-        if (sees(r, part) && part->sites & LAM_SITE_BIT(view->site) && !part->kept[layer])
-            part->run.profile->see(&part->run, part->state[layer], view);
-    }
-}
-
-static void tick_tokens(void *user, int64_t tokens) {
-    lam_run_state *r = user;
-    lam_progress_add(r->progress, tokens * r->layer_count, "layers %lld to %lld",
-                     (long long)r->first_layer, (long long)(r->first_layer + r->layer_count - 1));
-}
-
-// Collective: ends a stage's progress and agrees on what each rank's part of it came to.
-static lam_code end_stage(lam_run_state *r, const char *stage, lam_code code) {
+lam_code lam_run_end_stage(lam_run_state *r, const char *stage, lam_code code) {
     lam_error broken;
     if (code == LAM_PEER) return code;
     if (lam_progress_end(r->progress, lam_seconds_of(&r->seconds, stage), &broken) != LAM_OK &&
@@ -119,93 +97,6 @@ static bool tick_units(void *user, int64_t units, const char *detail) {
     lam_progress_add(tick->progress, tick->leads ? units : 0, "layer %lld, %s",
                      (long long)tick->layer, detail);
     return !lam_stop_asked();
-}
-
-// Of work between the chunks of a stage that counts tokens.
-static bool tick_detail(void *user, int64_t units, const char *detail) {
-    (void)units;
-    return tick_units(user, 0, detail);
-}
-
-// How often this rank's layers still need each pass.
-static void find_needs(lam_run_state *r) {
-    for (size_t i = 0; i < r->part_count; i++) {
-        const lam_part *part = &r->part[i];
-        for (int64_t l = 0; l < r->layer_count; l++)
-            if (!part->kept[l] && r->rounds[part->pass] < part->rounds)
-                r->rounds[part->pass] = part->rounds;
-    }
-}
-
-// The sites that this rank's layers want to see of what passes now.
-static lam_site_set wanted(const lam_run_state *r) {
-    lam_site_set sites = 0;
-    for (size_t i = 0; i < r->part_count; i++)
-        for (int64_t l = 0; l < r->layer_count; l++)
-            if (sees(r, &r->part[i]) && !r->part[i].kept[l]) sites |= r->part[i].sites;
-    return sites;
-}
-
-// What the profiles that buffer do with a chunk.
-static lam_code drain(lam_run_state *r) {
-    for (size_t i = 0; i < r->part_count; i++) {
-        lam_part *part = &r->part[i];
-        for (int64_t l = 0; sees(r, part) && part->buffers && l < r->layer_count; l++) {
-            lam_layer_tick at = {
-                .progress = r->progress, .layer = r->first_layer + l, .leads = r->leads};
-            lam_tick tick = {.add = tick_detail, .user = &at};
-            if (part->kept[l]) continue;
-            lam_code code = part->run.profile->drain(&part->run, at.layer, part->state[l],
-                                                     part->mine, &tick, r->error);
-            if (r->team.close(&r->team, code, r->error) != LAM_OK)
-                return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
-                                       (long long)at.layer);
-        }
-    }
-    return LAM_OK;
-}
-
-// Collective.
-static lam_code run_chunk(lam_run_state *r, int64_t chunk) {
-    const int64_t *first = &r->chunks[r->current_pass].first[chunk];
-    lam_sequences sequences = r->passes[r->current_pass];
-    sequences.count = first[1];
-    lam_hooks hooks = {.sites = wanted(r), .see = see, .user = r, .residual_unused = true};
-    lam_pipeline pipeline = {.comm = r->comm,
-                             .layout = &r->layout,
-                             .model = &r->model,
-                             .sequences = &sequences,
-                             .first = first[0],
-                             .hooks = &hooks,
-                             .tick = tick_tokens,
-                             .user = r};
-    LAM_TRY(lam_pipeline_run(&pipeline, r->error));
-    return lam_comm_agree(r->comm, drain(r), r->error);
-}
-
-static lam_code run_pass(lam_run_state *r, size_t pass) {
-    r->current_pass = pass;
-    for (r->current_round = 0; r->current_round < r->rounds[pass]; r->current_round++)
-        for (int64_t chunk = 0; chunk < r->chunks[pass].count; chunk++)
-            LAM_TRY(run_chunk(r, chunk));
-    return LAM_OK;
-}
-
-// Collective: every pass of sequences through the model that any layer still needs.
-static lam_code forward(lam_run_state *r) {
-    find_needs(r);
-    LAM_TRY(lam_comm_check(MPI_Allreduce(MPI_IN_PLACE, r->rounds, (int)r->pass_count, MPI_INT64_T,
-                                         MPI_MAX, r->comm->mpi),
-                           "agreeing on passes", r->error));
-    int64_t tokens = 0;
-    for (size_t i = 0; i < r->pass_count; i++)
-        tokens += r->rounds[i] * r->passes[i].start[r->passes[i].count];
-    lam_progress_begin(r->progress, "forward pass", "tokens", tokens * r->config->layers,
-                       r->config->layers);
-    lam_code code = LAM_OK;
-    for (size_t i = 0; i < r->pass_count && code == LAM_OK; i++) code = run_pass(r, i);
-    lam_arena_destroy(&r->weights);
-    return end_stage(r, "forward", code);
 }
 
 static lam_code tick_restore(void *user, lam_state *state, bool *found, lam_error *error) {
@@ -269,7 +160,7 @@ static lam_code work_together(lam_run_state *r, lam_part *part) {
                                     .done = end_shared_layer,
                                     .user = &shared};
     lam_progress_begin(r->progress, "shared matrices", "layers", r->config->layers, 1);
-    return end_stage(r, "shared_matrices", lam_together(&request, r->error));
+    return lam_run_end_stage(r, "shared_matrices", lam_together(&request, r->error));
 }
 
 static void tick_changed(void *user, int64_t steps, int64_t layer) {
@@ -292,7 +183,7 @@ static lam_code intervene(lam_run_state *r, lam_part *part) {
                        lam_intervene_steps_each(&request));
     lam_code code = lam_intervene(&request, r->error);
     for (int64_t l = 0; l < r->layer_count; l++) lam_arena_destroy(&part->layer_arena[l]);
-    return end_stage(r, "interventions", code);
+    return lam_run_end_stage(r, "interventions", code);
 }
 
 // Collective: all layer functions of one profile, then its rows to rank 0.
@@ -301,7 +192,7 @@ static lam_code analyse(lam_run_state *r, lam_part *part) {
     lam_progress_begin(r->progress, profile->name, profile->unit,
                        profile->units(&part->run) * r->config->layers, 1);
     lam_code code = finish_layers(r, part);
-    LAM_TRY(end_stage(r, profile->name, code));
+    LAM_TRY(lam_run_end_stage(r, profile->name, code));
     LAM_TRY(work_together(r, part));
     LAM_TRY(intervene(r, part));
     for (size_t g = 0; g < part->group_count; g++)
@@ -312,7 +203,7 @@ static lam_code analyse(lam_run_state *r, lam_part *part) {
 lam_code lam_run_layers(lam_run_state *r) {
     LAM_TRY(lam_comm_agree(r->comm, open_layers(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, begin_layers(r), r->error));
-    LAM_TRY(forward(r));
+    LAM_TRY(lam_run_forward(r));
     for (size_t i = 0; i < r->part_count; i++)
         LAM_TRY(lam_comm_agree(r->comm, analyse(r, &r->part[i]), r->error));
     return LAM_OK;

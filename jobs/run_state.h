@@ -1,6 +1,6 @@
 // The state of a run and its stages: jobs/run.c goes through them; not for others.
-#ifndef LAM_RUN_STATE_H
-#define LAM_RUN_STATE_H
+#ifndef LAM_JOBS_RUN_STATE_H
+#define LAM_JOBS_RUN_STATE_H
 
 #include "io/checkpoint.h"
 #include "io/run_folder.h"
@@ -52,6 +52,7 @@ typedef struct lam_run_state {
     bool opened;                      // on rank 0: the folder is this run's
     bool ended;                       // nothing is left to do: the result of this very run is there
     int64_t *rounds;                  // [pass] that any rank's layers need, those not kept
+    int64_t *passed;                  // [pass] sequences, of all rounds, that have
     char run_sha256[LAM_SHA256_TEXT]; // on rank 0: of what decides the bits
     lam_texts texts;                  // on rank 0
     lam_sequences *passes; // sequences that go through the model, each once for all profiles that
@@ -87,6 +88,13 @@ LAM_CHECKED lam_code lam_run_lay_out(lam_run_state *r);
 // The groups of one profile: mine, of this rank's layers, and on rank 0 whole, of all. Not
 // collective.
 LAM_CHECKED lam_code lam_run_make_groups(lam_run_state *r, lam_part *part);
+
+// Collective: every pass of sequences through the model that any layer still needs, from where an
+// earlier run kept what its layers had seen; which is kept every so often.
+LAM_CHECKED lam_code lam_run_forward(lam_run_state *r);
+
+// Collective: ends a stage's progress and agrees on what each rank's part of it came to.
+LAM_CHECKED lam_code lam_run_end_stage(lam_run_state *r, const char *stage, lam_code code);
 
 // Collective: everything that is done layer by layer, from the first activation to the rows of all
 // results on rank 0.

@@ -7,6 +7,7 @@
 #include "jobs/sae_kinds.h"
 #include "jobs/sae_splice.h"
 #include "src/autoencoder.h"
+#include "src/autoencoder_state.h"
 
 typedef struct sae_options {
     int site; // index into site_choices
@@ -24,6 +25,11 @@ typedef struct sae_layer {
     lam_autoencoder *autoencoder;
     lam_autoencoder_curves curves;
     int64_t drained;
+    // To be kept.
+    const lam_profile_run *run;
+    lam_training training;
+    lam_state trained;
+    int64_t seen; // sequences, in all rounds
 } sae_layer;
 
 static inline const sae_options *sae_options_of(const lam_profile_run *run) {
@@ -52,6 +58,9 @@ int64_t sae_most_rows(const lam_profile_run *run);
 // Options of a standard training, once all that the program fills in is known.
 lam_autoencoder_options sae_training_options(const lam_profile_run *run);
 
+// Makes the group's rows the layer's curves; what else these hold stays.
+void sae_point_curves(sae_layer *layer, lam_group *group, int64_t number);
+
 // As the profile's functions of those names (jobs/profile.h). Where rows come in chunks, begin
 // makes the autoencoder, drain trains it on a chunk's rows, and finish measures it on the last
 // chunk's; else finish does all.
@@ -59,6 +68,10 @@ LAM_CHECKED lam_code sae_begin(const lam_profile_run *run, int64_t layer, lam_ar
                                void **state, lam_error *error);
 LAM_CHECKED lam_code sae_drain(const lam_profile_run *run, int64_t layer, void *state,
                                lam_group *group, const lam_tick *tick, lam_error *error);
+LAM_CHECKED lam_code sae_collect(const lam_profile_run *run, void *state, int64_t first,
+                                 int64_t end, lam_error *error);
+lam_state sae_seen(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
+                   int64_t passed);
 LAM_CHECKED lam_code sae_finish(const lam_profile_run *run, int64_t layer, void *state,
                                 lam_group *group, const lam_tick *tick, lam_arena *arena,
                                 lam_error *error);

@@ -2,7 +2,6 @@
 #include "jobs/gather.h"
 #include "jobs/sae.h"
 #include "jobs/sae_export.h"
-#include "src/autoencoder_state.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -33,6 +32,7 @@ lam_code sae_begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, 
     rows->count = sae_all_rows(run);
     LAM_ALLOC(rows->row, arena, sae_most_rows(run) * rows->width, error);
     rows->spliced = rows->row;
+    l->run = run;
     *state = l;
     if (!o->buffer) return LAM_OK;
     LAM_ALLOC(rows->spliced, arena, sae_row_count(run, 0, o->splice) * rows->width, error);
@@ -267,6 +267,13 @@ static lam_autoencoder_curves curves_of(lam_group *group, int64_t layer) {
                                     .buffer_density = values(group, "buffer_density", layer)};
 }
 
+void sae_point_curves(sae_layer *l, lam_group *group, int64_t layer) {
+    const lam_autoencoder_curves was = l->curves;
+    l->curves = curves_of(group, layer);
+    l->curves.last_loss = was.last_loss;
+    l->curves.status = was.status;
+}
+
 // Steps of the whole training.
 static int64_t steps_of(const lam_profile_run *run, int64_t batch) {
     const lam_chunks *chunks = run->chunks;
@@ -282,10 +289,10 @@ static lam_code train_chunk(const lam_profile_run *run, int64_t layer, sae_layer
     lam_autoencoder *a = l->autoencoder;
     const sae_rows *rows = &l->rows;
     const lam_autoencoder_options *with = &a->options;
+    a->total_steps = steps_of(run, with->batch);
     if (l->drained == 0) {
         lam_autoencoder_start(a, rows->row, rows->count, run->seed, (uint16_t)layer);
-        a->total_steps = steps_of(run, with->batch);
-        l->curves = curves_of(group, layer);
+        sae_point_curves(l, group, layer);
         LAM_TRY(lam_curves_begin(&l->curves, rows->count, 0, with->epochs, error));
     }
     if (l->curves.status != LAM_AUTOENCODER_TRAINED) return LAM_OK; // it has diverged

@@ -147,13 +147,22 @@ static int64_t plain_count(const lam_profile_run *run) {
     return n;
 }
 
-static int64_t row_count(const lam_profile_run *run) {
-    const int64_t plain = plain_count(run);
+// Rows and targets of the first so many sequences.
+static int64_t rows_before(const lam_profile_run *run, int64_t sequence) {
+    const int64_t plain = sequence < plain_count(run) ? sequence : plain_count(run);
     return run->sequences->start[plain] - plain;
 }
 
+static int64_t targets_before(const lam_profile_run *run, int64_t sequence) {
+    return sequence > plain_count(run) ? sequence - plain_count(run) : 0;
+}
+
+static int64_t row_count(const lam_profile_run *run) {
+    return rows_before(run, run->sequences->count);
+}
+
 static int64_t target_count(const lam_profile_run *run) {
-    return run->sequences->count - plain_count(run);
+    return targets_before(run, run->sequences->count);
 }
 
 // Both of one text.
@@ -209,6 +218,8 @@ typedef struct spectrum_layer {
     float *row[LAM_ROW_SITES];    // [row, unit] of each site
     float *target[LAM_ROW_SITES]; // [target, unit]
     float *module_row;            // [3 width] scratch
+    const lam_profile_run *run;
+    int64_t seen; // sequences
 } spectrum_layer;
 
 // What of a site is too large for one rank.
@@ -255,6 +266,7 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
         LAM_ALLOC(at->target[s], arena, target_count(run) * width_of(run, s), error);
     }
     LAM_ALLOC(at->module_row, arena, 3 * run->model->width, error);
+    at->run = run;
     *state = at;
     return LAM_OK;
 }
@@ -376,20 +388,50 @@ static lam_code check_site(const lam_profile_run *run, const spectrum_layer *at,
     return lam_fail_within(error, "site %s", lam_site_name(site_of(run, s)));
 }
 
-// From what a member of the team has seen to what all have.
+// Of sequences first .. end - 1: from what a member of the team has seen to what all have.
 static lam_code gather(const lam_profile_run *run, const spectrum_layer *at, size_t s,
-                       lam_error *error) {
-    const size_t size = (size_t)width_of(run, s) * sizeof(float);
-    const int64_t plain = plain_count(run);
-    LAM_TRY(lam_gather_tokens(run, 1, 0, plain, at->row[s], size, error));
-    return lam_gather_sequences(run, plain, run->sequences->count, at->target[s], size, error);
+                       int64_t first, int64_t end, lam_error *error) {
+    const int64_t width = width_of(run, s), plain = plain_count(run);
+    const size_t size = (size_t)width * sizeof(float);
+    if (first < plain)
+        LAM_TRY(lam_gather_tokens(run, 1, first, end < plain ? end : plain,
+                                  at->row[s] + rows_before(run, first) * width, size, error));
+    if (end <= plain) return LAM_OK;
+    return lam_gather_sequences(run, first > plain ? first : plain, end,
+                                at->target[s] + targets_before(run, first) * width, size, error);
+}
+
+static lam_code collect(const lam_profile_run *run, void *state, int64_t first, int64_t end,
+                        lam_error *error) {
+    for (size_t s = 0; s < site_count(run); s++) LAM_TRY(gather(run, state, s, first, end, error));
+    return LAM_OK;
+}
+
+static size_t copy_seen(void *of, int64_t block, char *bytes, bool back) {
+    const spectrum_layer *at = of;
+    const lam_profile_run *run = at->run;
+    lam_state_cursor cursor = {.bytes = bytes, .back = back};
+    for (size_t s = 0; s < site_count(run) && block == LAM_STATE_COMMON; s++) {
+        const size_t size = (size_t)width_of(run, s) * sizeof(float);
+        lam_state_move(&cursor, at->row[s], (size_t)rows_before(run, at->seen) * size);
+        lam_state_move(&cursor, at->target[s], (size_t)targets_before(run, at->seen) * size);
+    }
+    return cursor.at;
+}
+
+static lam_state seen(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
+                      int64_t passed) {
+    (void)layer, (void)groups;
+    spectrum_layer *at = state;
+    at->seen = lam_seen_sequences(run, passed);
+    return lam_gathered_state(run, passed, copy_seen, at);
 }
 
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                        const lam_tick *tick, lam_arena *arena, lam_error *error) {
     (void)arena; // each part's scratch memory is given back before the next
     for (size_t s = 0; s < site_count(run); s++) {
-        LAM_TRY(gather(run, state, s, error));
+        LAM_TRY(gather(run, state, s, 0, run->sequences->count, error));
         LAM_TRY(check_site(run, state, s, error));
         for (int part = 0; part < part_count(run); part++) {
             if (!part_outgrows(run, s, part))
@@ -472,6 +514,8 @@ const lam_profile lam_profile_spectrum = {
     .cost = cost,
     .begin = begin,
     .see = see,
+    .collect = collect,
+    .seen = seen,
     .finish = finish,
     .outgrows = outgrows,
     .finish_together = finish_together,

@@ -196,6 +196,8 @@ typedef struct tuning_layer {
     float *x[LAM_ROW_SITES]; // [target, unit] of each site
     float *module_row;       // [3 width] scratch
     int32_t *fold;           // [target]
+    const lam_profile_run *run;
+    int64_t seen; // targets
 } tuning_layer;
 
 // Newton's method takes some eight steps of some forty operations a row; the joint regression a
@@ -230,6 +232,7 @@ static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *aren
         LAM_ALLOC(at->x[s], arena, run->sequences->count * width_of(run, s), error);
     LAM_ALLOC(at->module_row, arena, 3 * run->model->width, error);
     LAM_ALLOC(at->fold, arena, run->sequences->count, error);
+    at->run = run;
     *state = at;
     return lam_folds_deal(run->sequences->label, run->sequences->count, (int32_t)o->classes.folds,
                           run->seed, at->fold, arena, error);
@@ -241,6 +244,32 @@ static void see(const lam_profile_run *run, void *state, const lam_view *view) {
     for (size_t s = 0; s < site_count(run); s++)
         lam_row_copy(run, site_of(run, s), view, o->classes.before, 1,
                      at->x[s] + view->sequence * width_of(run, s), at->module_row);
+}
+
+static lam_code collect(const lam_profile_run *run, void *state, int64_t first, int64_t end,
+                        lam_error *error) {
+    const tuning_layer *at = state;
+    for (size_t s = 0; s < site_count(run); s++)
+        LAM_TRY(lam_gather_sequences(run, first, end, at->x[s] + first * width_of(run, s),
+                                     (size_t)width_of(run, s) * sizeof *at->x[s], error));
+    return LAM_OK;
+}
+
+static size_t copy_seen(void *of, int64_t block, char *bytes, bool back) {
+    const tuning_layer *at = of;
+    lam_state_cursor cursor = {.bytes = bytes, .back = back};
+    for (size_t s = 0; s < site_count(at->run) && block == LAM_STATE_COMMON; s++)
+        lam_state_move(&cursor, at->x[s],
+                       (size_t)(at->seen * width_of(at->run, s)) * sizeof *at->x[s]);
+    return cursor.at;
+}
+
+static lam_state seen(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
+                      int64_t passed) {
+    (void)layer, (void)groups;
+    tuning_layer *at = state;
+    at->seen = lam_seen_sequences(run, passed);
+    return lam_gathered_state(run, passed, copy_seen, at);
 }
 
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
@@ -376,6 +405,8 @@ const lam_profile lam_profile_tuning = {
     .cost = cost,
     .begin = begin,
     .see = see,
+    .collect = collect,
+    .seen = seen,
     .finish = finish,
     .outgrows = outgrows,
     .finish_together = finish_together,

@@ -219,6 +219,63 @@ lam_code lam_histogram_join(lam_histogram *histogram, const lam_team *team, lam_
     return LAM_OK;
 }
 
+// Makes room for so many bins, whose values are lost where there is not.
+static lam_code reserve(lam_histogram *h, int64_t bins, lam_error *error) {
+    if (bins + h->pending_room / 2 <= h->room) return LAM_OK;
+    lam_bin *bin;
+    const int64_t room = bins + h->pending_room;
+    LAM_ALLOC(bin, h->arena, room, error);
+    h->bin = bin;
+    h->room = room;
+    return LAM_OK;
+}
+
+static lam_code take_whole(lam_histogram *h, const lam_histogram *whole, lam_error *error) {
+    LAM_TRY(reserve(h, whole->bins, error));
+    if (whole->bins) memcpy(h->bin, whole->bin, (size_t)whole->bins * sizeof *h->bin);
+    h->bins = whole->bins;
+    h->level = whole->level;
+    h->count = whole->count;
+    h->lowest = whole->lowest;
+    h->highest = whole->highest;
+    return LAM_OK;
+}
+
+lam_code lam_histogram_collect(lam_histogram *histogram, const lam_team *team, lam_error *error) {
+    static const lam_histogram none = {.lowest = UINT32_MAX};
+    lam_histogram *h = histogram;
+    lam_arena scratch = {0};
+    if (team->members == 1) return LAM_OK;
+    flush(h);
+    lam_histogram whole = *h;
+    lam_code code = lam_histogram_join(&whole, team, &scratch, error);
+    if (code == LAM_OK) code = take_whole(h, team->member == 0 ? &whole : &none, error);
+    lam_arena_destroy(&scratch);
+    return code;
+}
+
+int64_t lam_histogram_settle(lam_histogram *histogram) {
+    flush(histogram);
+    return histogram->bins;
+}
+
+lam_code lam_histogram_move(lam_histogram *histogram, int64_t bins, lam_state_cursor *cursor,
+                            lam_error *error) {
+    lam_histogram *h = histogram;
+    const bool back = cursor->bytes && cursor->back;
+    if (back) {
+        LAM_TRY(reserve(h, bins, error));
+        h->bins = bins;
+        h->pending_count = 0;
+    }
+    lam_state_move(cursor, &h->count, sizeof h->count);
+    lam_state_move(cursor, &h->level, sizeof h->level);
+    lam_state_move(cursor, &h->lowest, sizeof h->lowest);
+    lam_state_move(cursor, &h->highest, sizeof h->highest);
+    lam_state_move(cursor, h->bin, (size_t)bins * sizeof *h->bin);
+    return LAM_OK;
+}
+
 lam_code lam_histogram_sample(lam_histogram *histogram, lam_sample *sample, lam_arena *arena,
                               lam_error *error) {
     lam_histogram *h = histogram;

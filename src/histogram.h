@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "sample.h"
+#include "state.h"
 #include "team.h"
 
 #include <stdbool.h>
@@ -56,6 +57,18 @@ LAM_CHECKED lam_code lam_histogram_add(lam_histogram *histogram, const float *va
 // LAM_MEMORY, LAM_PEER.
 LAM_CHECKED lam_code lam_histogram_join(lam_histogram *histogram, const lam_team *team,
                                         lam_arena *arena, lam_error *error);
+
+// The same on the team's first member alone; the others' are empty then, to go on with. Collective.
+// LAM_MEMORY, LAM_PEER.
+LAM_CHECKED lam_code lam_histogram_collect(lam_histogram *histogram, const lam_team *team,
+                                           lam_error *error);
+
+// For states: the number of bins once all values are in bins; and copies the histogram to the
+// cursor or, where it goes back, takes the place of this one, made alike, with so many bins.
+// LAM_MEMORY: then it is left as it was.
+int64_t lam_histogram_settle(lam_histogram *histogram);
+LAM_CHECKED lam_code lam_histogram_move(lam_histogram *histogram, int64_t bins,
+                                        lam_state_cursor *cursor, lam_error *error);
 
 // The bins as a weighted sample, each at the mean of its values; owned by arena. LAM_MEMORY.
 LAM_CHECKED lam_code lam_histogram_sample(lam_histogram *histogram, lam_sample *sample,

@@ -9,8 +9,9 @@
 static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
 enum { SIGNALS = sizeof signals / sizeof *signals };
 
-// What the operating system has to tell, it tells to the process: the one global of its kind.
-static atomic_int asked; // the signal
+// What the operating system has to tell, it tells to the process: the only globals of their kind.
+static atomic_int asked;     // the signal
+static atomic_bool deferred; // for now, it is as if none had come
 
 static double now(void) {
     struct timespec time;
@@ -50,7 +51,11 @@ lam_code lam_stop_begin(lam_error *error) {
 }
 
 bool lam_stop_asked(void) {
-    return asked != 0;
+    return asked != 0 && !deferred;
+}
+
+void lam_stop_defer(bool defer) {
+    deferred = defer;
 }
 
 int lam_stop_signal(void) {
@@ -80,5 +85,5 @@ lam_code lam_stop_fail(lam_error *error) {
 }
 
 lam_code lam_stop_check(lam_error *error) {
-    return asked ? lam_stop_fail(error) : LAM_OK;
+    return lam_stop_asked() ? lam_stop_fail(error) : LAM_OK;
 }

@@ -14,8 +14,11 @@
 // product_onednn.c). LAM_MEMORY.
 LAM_CHECKED lam_code lam_stop_begin(lam_error *error);
 
-// Whether there was a request. Any thread may ask, and often.
+// Whether there was a request, which is not deferred. Any thread may ask, and often.
 bool lam_stop_asked(void);
+
+// Defers requests, or does not any more: for short work whose end leaves more than its middle.
+void lam_stop_defer(bool defer);
 
 // The signal of the request; 0: there was none.
 int lam_stop_signal(void);

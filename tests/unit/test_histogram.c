@@ -157,6 +157,39 @@ static void test_extremes(void **state) {
     lam_arena_destroy(&arena);
 }
 
+// Kept after a part of the values, and put back into another, which adds the rest: the same.
+static void test_kept_and_put_back(void **state) {
+    (void)state;
+    static const int64_t most[] = {0, 512, LAM_DEFAULT_BINS};
+    for (size_t m = 0; m < sizeof most / sizeof *most; m++)
+        for (int64_t part = 0; part <= SIZE; part += SIZE / 4) {
+            lam_arena arena = {0};
+            lam_error error;
+            fill();
+            lam_histogram whole = histogram_of(value, SIZE, SIZE, most[m], &arena),
+                          from = histogram_of(value, part, SIZE, most[m], &arena),
+                          to = histogram_of(value + 5, 3, 3, most[m], &arena);
+            const int64_t bins = lam_histogram_settle(&from);
+            lam_state_cursor size = {0};
+            assert_int_equal(lam_histogram_move(&from, bins, &size, &error), LAM_OK);
+            char *bytes = malloc(size.at);
+            lam_state_cursor out = {.bytes = bytes}, in = {.bytes = bytes, .back = true};
+            assert_int_equal(lam_histogram_move(&from, bins, &out, &error), LAM_OK);
+            assert_int_equal(lam_histogram_move(&to, bins, &in, &error), LAM_OK);
+            assert_int_equal(in.at, size.at);
+            free(bytes);
+            assert_int_equal(lam_histogram_add(&to, value + part, SIZE - part, &error), LAM_OK);
+            lam_sample a = sample_of(&whole, &arena), b = sample_of(&to, &arena);
+            assert_int_equal(a.size, b.size);
+            assert_int_equal(a.total, b.total);
+            assert_memory_equal(a.value, b.value, (size_t)a.size * sizeof *a.value);
+            assert_memory_equal(a.count, b.count, (size_t)a.size * sizeof *a.count);
+            assert_int_equal(whole.lowest, to.lowest);
+            assert_int_equal(whole.highest, to.highest);
+            lam_arena_destroy(&arena);
+        }
+}
+
 static void test_moments(void **state) {
     (void)state;
     fill();
@@ -187,6 +220,7 @@ int main(void) {
         cmocka_unit_test(test_bins_hold_what_was_added),
         cmocka_unit_test(test_quantiles),
         cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_kept_and_put_back),
         cmocka_unit_test(test_moments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

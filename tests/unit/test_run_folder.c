@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BLOCKS = 5, NEVER = 1000000 };
@@ -256,7 +257,7 @@ static void test_other_cuts(void **state) {
 
 static void test_names(void **state) {
     (void)state;
-    static const char *const good[] = {"sae-0.0.0", "sae-12.34567.8", "a-1.2.3"};
+    static const char *const good[] = {"sae-0.0.0", "sae-12.34567.8", "a-1.2.3", "seen-sae-0.32.0"};
     static const char *const bad[] = {"sae-0",
                                       "sae-0.1",
                                       "sae-0.1.",
@@ -287,6 +288,43 @@ static void test_no_folder(void **state) {
     assert_int_not_equal(access(w->path, F_OK), 0);
 }
 
+// A finished layer that cannot be written takes nothing with it.
+static void test_a_layer_that_cannot_be_written(void **state) {
+    world *w = *state;
+    keep_three(w);
+    assert_int_equal(found_at(w, 3), 100);
+    assert_int_equal(mkdir(path_of(w, "sae-4"), 0777), 0);
+    for (int64_t layer = 2; layer <= 5; layer++)
+        if (layer != 3) lam_keeper_layer(&w->keeper, "sae", layer, NULL, 0);
+    lam_keeper_destroy(&w->keeper);
+    assert_true(w->keeper.told);
+    assert_true(there(w, "sae-2"));
+    assert_true(there(w, "sae-5"));
+    assert_true(there(w, "identity"));
+    assert_int_equal(found_at(w, 3), 100);
+    rmdir(path_of(w, "sae-4"));
+}
+
+// What a layer has seen goes with its states once it is finished.
+static void test_what_was_seen(void **state) {
+    world *w = *state;
+    work now = work_at(40, 0, BLOCKS);
+    lam_team team;
+    const lam_state seen = state_of(&now, &team);
+    keep_three(w);
+    assert_int_equal(found_at(w, 3), 100);
+    lam_keeper_begin_seen(&w->keeper);
+    lam_keeper_seen(&w->keeper, "sae", 3, -1, &seen);
+    lam_keeper_seen(&w->keeper, "sae", 4, -1, &seen);
+    lam_keeper_end_seen(&w->keeper);
+    assert_int_equal(found_at(w, 3), 100);
+    assert_true(there(w, "seen-sae-3.40.0"));
+    lam_keeper_layer(&w->keeper, "sae", 3, NULL, 0);
+    lam_keeper_destroy(&w->keeper);
+    assert_false(there(w, "seen-sae-3.40.0"));
+    assert_true(there(w, "seen-sae-4.40.0"));
+}
+
 // What the folder is of cannot be read: it is not taken for an empty one.
 static void test_unreadable(void **state) {
     world *w = *state;
@@ -302,10 +340,11 @@ static void test_unreadable(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
-        TEST(two_are_kept), TEST(a_finished_layer_takes_their_place),
-        TEST(damage),       TEST(what_is_another_s),
-        TEST(other_cuts),   TEST(names),
-        TEST(no_folder),    TEST(unreadable),
+        TEST(two_are_kept),  TEST(a_finished_layer_takes_their_place),
+        TEST(damage),        TEST(what_is_another_s),
+        TEST(other_cuts),    TEST(names),
+        TEST(no_folder),     TEST(unreadable),
+        TEST(what_was_seen), TEST(a_layer_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

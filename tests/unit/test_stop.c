@@ -114,12 +114,27 @@ static void test_another_rank_may_have_been_asked(void **state) {
     assert_false(lam_stop_asked());
 }
 
+static int defer(void) {
+    lam_error error;
+    lam_stop_tell(SIGUSR1);
+    lam_stop_defer(true);
+    if (lam_stop_asked() || lam_stop_check(&error) != LAM_OK || !lam_stop_signal()) return 1;
+    lam_stop_defer(false);
+    return lam_stop_asked() && lam_stop_check(&error) == LAM_INTERRUPTED ? 0 : 2;
+}
+
+static void test_requests_can_be_deferred(void **state) {
+    (void)state;
+    assert_int_equal(in_child(defer), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_signals_are_requests),
         cmocka_unit_test(test_a_second_one_ends_the_process),
         cmocka_unit_test(test_what_is_ignored_stays_so),
         cmocka_unit_test(test_another_rank_may_have_been_asked),
+        cmocka_unit_test(test_requests_can_be_deferred),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
