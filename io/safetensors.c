@@ -234,8 +234,8 @@ static lam_code map_file(lam_safetensors *file, lam_error *error) {
     if (file->bytes == 0) return LAM_OK; // nothing to map; the header's check says so
     void *map = mmap(NULL, file->bytes, PROT_READ, MAP_PRIVATE, file->descriptor, 0);
     if (map == MAP_FAILED)
-        return lam_fail(error, LAM_IO, "cannot map %s into memory: %s", file->path,
-                        strerror(errno));
+        return lam_fail(error, errno == ENOMEM ? LAM_MEMORY : LAM_IO,
+                        "cannot map %s into memory: %s", file->path, strerror(errno));
     file->map = map;
     return LAM_OK;
 }

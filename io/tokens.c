@@ -53,7 +53,8 @@ static lam_code map_file(const char *path, npy *array, lam_error *error) {
     else {
         void *map = mmap(NULL, array->bytes, PROT_READ, MAP_PRIVATE, file, 0);
         if (map == MAP_FAILED)
-            code = lam_fail(error, LAM_IO, "cannot map %s: %s", path, strerror(errno));
+            code = lam_fail(error, errno == ENOMEM ? LAM_MEMORY : LAM_IO, "cannot map %s: %s", path,
+                            strerror(errno));
         else
             array->map = map;
     }

@@ -9,8 +9,8 @@
 
 // Where profiles buffer, a step is a chunk. Else it is SHORT seconds long, or FILLING times as many
 // micro-batches as it takes to fill the pipeline, if that is longer; but no longer than the time
-// between two states to be kept. The first one, of which no seconds are known, is of fewer of
-// of them. A request to end waits for the end of a step that should take PATIENCE seconds at
+// between two states to be kept. The first one, of which no seconds are known, is of FIRST_FILLING
+// times as many. A request to end waits for the end of a step that should take PATIENCE seconds at
 // most.
 enum { SHORT = 10, PATIENCE = 15, FILLING = 50, FIRST_FILLING = 10 };
 

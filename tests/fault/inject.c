@@ -1,9 +1,9 @@
 // Makes one fallible call of a run fail, for tests/fault/inject.sh: linked before what laminar
 // calls (ld's --wrap), so that the program itself knows nothing of it.
 //
-// LAMINAR_FAULT=RANK:NUMBER: on that rank, the call of that number fails as it would by itself, and
-// a line to standard error says which it was. LAMINAR_FAULT=RANK:FILE: none fails; the file gets a
-// line for each place in the program that calls, "NUMBER NAME", NUMBER that of its first call.
+// LAMINAR_FAULT=RANK:PLACE: on that rank, the first call from that place in the program fails as it
+// would by itself, and a line to standard error says which it was. LAMINAR_FAULT=RANK:FILE: none
+// fails; the file gets a line for each place in the program that calls, "PLACE NAME".
 //
 // What threads other than the first do is left alone, as it comes at no fixed time.
 #include "src/arena.h"
@@ -31,44 +31,47 @@ ssize_t __real_write(int descriptor, const void *from, size_t count);
 enum { MOST_PLACES = 4096 };
 
 static struct {
-    bool begun, counts, fails;
-    long number, wanted;
+    bool begun, counts, fails, done;
+    long wanted;
     pthread_t thread;
     int file;
     size_t places;
-    void *place[MOST_PLACES];
+    long place[MOST_PLACES];
 } fault;
 
 static void begin(void) {
     const char *text = getenv("LAMINAR_FAULT"), *rank = getenv("OMPI_COMM_WORLD_RANK");
     const char *what = text ? strchr(text, ':') : NULL;
+    char *end;
     fault.begun = true;
     fault.thread = pthread_self();
     if (!what || atoi(text) != (rank ? atoi(rank) : 0)) return;
-    fault.wanted = atol(++what);
-    fault.fails = fault.wanted > 0;
+    fault.wanted = strtol(++what, &end, 10);
+    fault.fails = end > what && !*end;
     fault.counts = !fault.fails;
     if (fault.counts) fault.file = __real_open(what, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666);
 }
 
-static void note(const char *name, void *place) {
+static void note(const char *name, long place) {
     char line[128];
     for (size_t i = 0; i < fault.places; i++)
         if (fault.place[i] == place) return;
     if (fault.places == MOST_PLACES) return;
     fault.place[fault.places++] = place;
-    int length = snprintf(line, sizeof line, "%ld %s\n", fault.number, name);
+    int length = snprintf(line, sizeof line, "%ld %s\n", place, name);
     if (__real_write(fault.file, line, (size_t)length) != length) abort();
 }
 
-// Whether this call is the one that fails.
-static bool fails(const char *name, void *place) {
+// Whether this call is the one that fails. Places are told by how far they lie from this function,
+// as the program is never loaded to the same address.
+static bool fails(const char *name, void *from) {
+    const long place = (long)((intptr_t)from - (intptr_t)&fails);
     if (!fault.begun) begin();
     if ((!fault.counts && !fault.fails) || !pthread_equal(fault.thread, pthread_self()))
         return false;
-    fault.number++;
     if (fault.counts) note(name, place);
-    if (!fault.fails || fault.number != fault.wanted) return false;
+    if (!fault.fails || fault.done || place != fault.wanted) return false;
+    fault.done = true;
     fprintf(stderr, "fault: %s\n", name);
     return true;
 }

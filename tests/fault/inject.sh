@@ -7,30 +7,57 @@
 
 [ -x "${LAMINAR_FAULTS:-}" ] || skip "laminar_faults is not built (LAMINAR_FAULTS)"
 tiny_model model
-python3 -c 'print("a sentence with some words in it, but not with many of them. " * 60)' >text.txt 2>/dev/null ||
-    for ((i = 0; i < 60; i++)); do echo "a sentence with some words in it, but not with many of them. "; done >text.txt
-cat >job.yaml <<'END_OF_JOB'
+python3 -c 'print("a sentence with some words in it, but not with many of them. " * 200)' >text.txt 2>/dev/null ||
+    for ((i = 0; i < 200; i++)); do echo "a sentence with some words in it, but not with many of them. "; done >text.txt
+job() {
+    cat >"$1.yaml" <<END_OF_JOB
 model: model
 text: text.txt
-sequences: 4
+sequences: 68
 length: 32
 output: cut.nc
+checkpoint: 0.001s
 attention: {}
 heads: {}
 rsa: {permutations: 10, bootstraps: 10}
-sae: {epochs: 2, latents: 64, splice: 1}
+sae: {$2, latents: 64, splice: 1}
 END_OF_JOB
-prepare "$LAMINAR" sweep job.yaml -o whole.nc
-whole=$(digest whole.nc)
-mv whole.nc "$log"
+}
+job begun "epochs: 2"
+job resumed "epochs: 12, buffer: 1024, batch: 256"
 
-for rank in 0 1; do
-    export LAMINAR_FAULT=$rank:$log/places.$rank
-    ranks=2 expect "finding the places of rank $rank" "$LAMINAR_FAULTS" sweep job.yaml -q
-    same "finding the places of rank $rank: the same values" "$whole" "$(digest cut.nc)"
-    rm -rf cut.nc cut.run
+# Of each job: that no call fails, the values, and, of the second one, what is kept when it is ended.
+for job in begun resumed; do
+    prepare "$LAMINAR" sweep $job.yaml -o "$job.nc"
+    mv $job.nc "$log"
 done
-for rank in 0 1; do sed "s/^/$rank:/" "$log/places.$rank"; done >"$log/places"
+start 2 "$LAMINAR" sweep resumed.yaml -q
+until [ -n "$(find cut.run -name 'seen-sae-5.*' 2>/dev/null | sed -n 2p)" ] || [ ! -d "/proc/$started" ]; do sleep 0.01; done
+signal USR1 1
+ended
+check "something is kept to go on with" test -n "$(find cut.run -name 'seen-sae-5.*')"
+mv cut.run "$log/kept.run"
+
+# attempt JOB OPTION...: on two ranks, from the start or from what was kept.
+attempt() {
+    rm -rf cut.nc cut.run .laminar-*
+    whole=$(digest "$log/$1.nc")
+    [ "$1" = begun ] || cp -r "$log/kept.run" cut.run
+    [ "$1" = begun ] || set -- "$@" --resume
+    ranks=2 seconds=60 run "$LAMINAR_FAULTS" sweep "$1.yaml" -q "${@:2}"
+}
+
+for job in begun resumed; do
+    for rank in 0 1; do
+        export LAMINAR_FAULT=$rank:$log/places.$rank
+        attempt $job
+        same "finding the places of rank $rank, $job: status" "0 0 " "$statuses"
+        same "finding the places of rank $rank, $job: the same values" "$whole" "$(digest cut.nc)"
+        sed "s/^/$job:$rank:/" "$log/places.$rank" >>"$log/all"
+    done
+done
+# A place that both jobs have is tried in the first.
+sort -t: -k2,3 -k1,1 "$log/all" | awk -F: '!tried[$2 ":" $3]++' >"$log/places"
 all=$(wc -l <"$log/places")
 most=${LAMINAR_FAULT_PLACES:-40}
 [ "$most" != all ] || most=$all
@@ -67,19 +94,18 @@ judge() {
 
 missed=0 slowest=0
 for ((i = 0; i < most; i++)); do
-    IFS=': ' read -r rank number name < <(sed -n "$((i * all / most + 1))p" "$log/places")
+    IFS=': ' read -r job rank place name < <(sed -n "$((i * all / most + 1))p" "$log/places")
     began=$SECONDS
-    LAMINAR_FAULT=$rank:$number ranks=2 seconds=60 run "$LAMINAR_FAULTS" sweep job.yaml -q
+    LAMINAR_FAULT=$rank:$place attempt "$job"
     [ $((SECONDS - began)) -le "$slowest" ] || slowest=$((SECONDS - began))
-    # How often a rank reports its progress is a matter of time: the call may be one of its neighbours.
-    name=$(sed -n 's/^fault: //p' "$log/err")
-    case="${name:-none}, call $number of rank $rank"
-    [ -n "$name" ] || missed=$((missed + 1))
+    case="$name at $place, rank $rank, $job"
+    # What is a matter of time, like how often a rank reports its progress, may not have come.
+    grep -q '^fault: ' "$log/err" || missed=$((missed + 1))
     why=$(judge "$name")
     said=$(grep -h '^laminar: ' "$log/err" | head -n 1)
     if [ -z "$why" ]; then pass "$case: ${said:-goes on}"; else fail "$case" "${why//$'\n'/, }" "$log/err"; fi
     if [ ! -e cut.nc ]; then
-        run env -u LAMINAR_FAULT "$LAMINAR" sweep job.yaml -q --resume
+        seconds=60 run env -u LAMINAR_FAULT "$LAMINAR" sweep "$job.yaml" -q --resume
         same "$case: goes on to the same values" "$whole" "$(digest cut.nc)"
     fi
     case $name in
@@ -88,6 +114,6 @@ for ((i = 0; i < most; i++)); do
     esac
     rm -rf cut.nc cut.run .laminar-*
 done
-[ "$failed" -ne 0 ] || cp "$log/whole.nc" cut.nc
+[ "$failed" -ne 0 ] || { cp "$log/begun.nc" cut.nc && whole=$(digest cut.nc); }
 row "one call fails, at each of $most places of $all" "the whole run at most $slowest" "$whole"
 check "places that were missed: $missed" test $((10 * missed)) -le "$most"

@@ -85,8 +85,8 @@ prepare "$LAMINAR" sweep streaming.yaml -o whole.nc --set checkpoint=never
 whole=$(digest whole.nc)
 launch 2 streaming
 until [ "$(positions sae | wc -w)" -eq 2 ] || [ ! -d "/proc/$started" ]; do sleep 0.02; done
-signal KILL 1
-wait "$started"
+signal USR1 1 # which leaves whole ones
+ended
 cp -r cut.run kept.run
 latest=$(positions sae | cut -d' ' -f2) before=$(positions sae | cut -d' ' -f1)
 for damage in "truncate -s 200" "rm" "truncate -s 0" "flip" "all"; do
