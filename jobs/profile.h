@@ -154,10 +154,9 @@ typedef struct lam_profile {
     lam_code (*collect)(const lam_profile_run *run, void *state, int64_t first, int64_t end,
                         lam_error *error);
 
-    // What the layer has of all that has passed, which was collected, to be kept or put back into
-    // one that has seen nothing; or of which it is `passed` sequences, those of several rounds
-    // counted on. Between sequences that buffers gives the rounds and ends of: after their drain.
-    // Nothing is to be allocated but what is freed with the layer; the groups' rows are part of it.
+    // What the layer has of the first `passed` sequences, counted on over the rounds: to be kept,
+    // once that was collected, or put back into a layer that has seen nothing. Where the profile
+    // buffers, a chunk that it has drained ends there. What it fills of the groups is part of it.
     lam_state (*seen)(const lam_profile_run *run, int64_t layer, void *state, lam_group *groups,
                       int64_t passed);
 

@@ -74,10 +74,24 @@ static int64_t latest_of_all(const lam_run_state *r, size_t pass, int64_t limit)
     return all;
 }
 
+// This rank's layers have seen nothing again.
+static lam_code begin_anew(lam_run_state *r, size_t pass) {
+    for (size_t i = 0; i < r->part_count; i++)
+        for (int64_t l = 0; l < r->layer_count; l++) {
+            lam_part *part = &r->part[i];
+            if (!needs(part, pass, l)) continue;
+            lam_arena_destroy(&part->layer_arena[l]);
+            LAM_TRY(part->run.profile->begin(&part->run, r->first_layer + l, &part->layer_arena[l],
+                                             &part->state[l], r->error));
+        }
+    return LAM_OK;
+}
+
 // Puts all of this rank's layers to that position; *good: they are there.
 static lam_code load(lam_run_state *r, size_t pass, int64_t position, bool *good) {
     char name[LAM_RUN_FILE_NAME];
     *good = true;
+    LAM_TRY(begin_anew(r, pass)); // a state tells nothing of what passes behind it
     for (size_t i = 0; i < r->part_count; i++)
         for (int64_t l = 0; l < r->layer_count && *good; l++) {
             lam_part *part = &r->part[i];
@@ -96,19 +110,6 @@ static lam_code load_latest(lam_run_state *r, size_t pass, int64_t limit, int64_
         *position = latest_of_all(r, pass, *position);
         if (*position >= 0) LAM_TRY(load(r, pass, *position, &good));
     }
-    return LAM_OK;
-}
-
-// This rank's layers have seen nothing again.
-static lam_code begin_anew(lam_run_state *r, size_t pass) {
-    for (size_t i = 0; i < r->part_count; i++)
-        for (int64_t l = 0; l < r->layer_count; l++) {
-            lam_part *part = &r->part[i];
-            if (!needs(part, pass, l)) continue;
-            lam_arena_destroy(&part->layer_arena[l]);
-            LAM_TRY(part->run.profile->begin(&part->run, r->first_layer + l, &part->layer_arena[l],
-                                             &part->state[l], r->error));
-        }
     return LAM_OK;
 }
 
