@@ -119,14 +119,14 @@ for damage in "truncate -s 200" "rm" "flip" "all"; do
 done
 
 # --- a signal leaves what has passed, though no state was due
-tries=0
-while [ $((tries += 1)) -le 20 ] && [ -z "$(positions sae)" ]; do
-    rm -rf cut.run
+for wait in 0.2 0.4 0.8 1.6 3.2 6.4; do # from its beginning, for it to come in the midst
+    rm -rf cut.run cut.nc
     launch 3 streaming --checkpoint 1h
-    until [ -e "$log/pid.1" ] || [ ! -d "/proc/$started" ]; do sleep 0.02; done
-    sleep "$((tries / 4)).$((tries % 4 * 2 + 1))"
+    until [ -e cut.run/identity ] || [ ! -d "/proc/$started" ]; do sleep 0.02; done
+    sleep $wait
     signal USR1 1
     ended
+    [ -z "$(positions sae)" ] || break
 done
 same "SIGUSR1: status of all" "8 8 8 " "$statuses"
 within 30 "SIGUSR1"
