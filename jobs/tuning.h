@@ -32,7 +32,8 @@ typedef struct lam_tuning_site {
     double *p, *q;         // [unit] 1 where there is no fit
 } lam_tuning_site;
 
-// Fills the site's row of its group, from x and rows. Scratch memory comes from arena. LAM_NUMERIC
+// Fills the site's row of its group, from x and rows, which all members of the run's team have;
+// collective over it. Scratch memory comes from arena. LAM_NUMERIC
 // where an activation is not finite; LAM_MEMORY.
 LAM_CHECKED lam_code lam_tuning_analyse(lam_tuning_site *site, lam_arena *arena, lam_error *error);
 

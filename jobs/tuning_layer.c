@@ -34,7 +34,8 @@ static lam_code regress(lam_tuning_site *f, lam_arena *arena, lam_error *error) 
     LAM_ALLOC(f->p, arena, f->units, error);
     LAM_ALLOC(f->q, arena, f->units, error);
     LAM_TRY(lam_logistic_create(&logistic, &f->rows, kind, arena, error));
-    LAM_TRY(lam_logistic_fit_units(logistic, f->x, f->units, f->units, f->fit, arena, error));
+    LAM_TRY(lam_logistic_fit_units(logistic, f->x, f->units, f->units, f->fit, f->run->team, arena,
+                                   error));
     for (int64_t u = 0; u < f->units; u++)
         f->p[u] =
             isnan(f->fit[u].slope) ? 1 : lam_normal_p(f->fit[u].slope / f->fit[u].slope_error);
@@ -139,7 +140,8 @@ static lam_code fill_joint(const lam_tuning_site *f, lam_arena *arena, lam_error
     if (lam_tuning_joint_outgrows(f->run, f->units)) return LAM_OK;
     lam_ridge_fit fit;
     LAM_TRY(lam_ridge_logistic(&f->rows, f->x, f->units, f->units,
-                               lam_tuning_ridge(f->run, f->units), &fit, NULL, arena, error));
+                               lam_tuning_ridge(f->run, f->units), &fit, NULL, f->run->team, arena,
+                               error));
     put_joint(f, &fit);
     return LAM_OK;
 }

@@ -310,12 +310,25 @@ static lam_code fit_plain(const fit_call *call, lam_arena *arena, lam_error *err
     return LAM_OK;
 }
 
-lam_code lam_logistic_fit_units(const lam_logistic *logistic, const float *x, int64_t stride,
-                                int64_t units, lam_logistic_fit *fit, lam_arena *arena,
-                                lam_error *error) {
+static lam_code fit_run(const lam_logistic *logistic, const float *x, int64_t stride, int64_t units,
+                        lam_logistic_fit *fit, lam_arena *arena, lam_error *error) {
     fit_call call = {logistic, x, stride, units, NULL, fit};
     LAM_ALLOC(call.scratch, arena, 2 * logistic->rows * omp_get_max_threads(), error);
 #pragma omp parallel for schedule(dynamic, 2) // two share x's cache lines
     for (int64_t first = 0; first < units; first += LAM_LANES) fit_block(&call, first);
     return logistic->kind == LAM_LOGISTIC_PLAIN ? fit_plain(&call, arena, error) : LAM_OK;
+}
+
+lam_code lam_logistic_fit_units(const lam_logistic *logistic, const float *x, int64_t stride,
+                                int64_t units, lam_logistic_fit *fit, const lam_team *team,
+                                lam_arena *arena, lam_error *error) {
+    const int64_t block = LAM_LOGISTIC_BLOCK;
+    int64_t first, count;
+    size_t *start;
+    team->own(team, (units + block - 1) / block, &first, &count);
+    const int64_t end = (first + count) * block < units ? (first + count) * block : units;
+    first = first * block < units ? first * block : units, count = end - first;
+    LAM_TRY(fit_run(logistic, x + first, stride, count, fit + first, arena, error));
+    LAM_TRY(lam_team_starts(team, (size_t)count * sizeof *fit, &start, arena, error));
+    return team->gather(team, fit, team->members, start, error);
 }

@@ -6,6 +6,7 @@
 #include "arena.h"
 #include "error.h"
 #include "logistic_lanes.h"
+#include "team.h"
 
 typedef enum lam_logistic_status {
     LAM_LOGISTIC_FITTED,
@@ -54,11 +55,14 @@ LAM_CHECKED lam_code lam_logistic_create(lam_logistic **logistic, const lam_logi
                                          lam_error *error);
 
 // Fits units 0 .. units - 1 of x [row, stride], finite values, over all threads, LAM_LANES units at
-// a time; a unit's results depend on its own values alone. fit [units]. Scratch memory, two columns
-// a thread, comes from arena. LAM_MEMORY.
+// a time; a unit's results depend on its own values alone. fit [units]. The members of the team fit
+// a run of units each, LAM_LOGISTIC_BLOCK at least, and all get all fits; collective over it.
+// Scratch memory, two columns a thread, comes from arena. LAM_MEMORY; the team's errors.
+enum { LAM_LOGISTIC_BLOCK = 2 * LAM_LANES };
 LAM_CHECKED lam_code lam_logistic_fit_units(const lam_logistic *logistic, const float *x,
                                             int64_t stride, int64_t units, lam_logistic_fit *fit,
-                                            lam_arena *arena, lam_error *error);
+                                            const lam_team *team, lam_arena *arena,
+                                            lam_error *error);
 
 // The same on the calling thread for LAM_LANES units at once, of PLAIN as of MAXIMUM: x [row] is
 // overwritten, scratch [row] too. fit [LAM_LANES].

@@ -242,26 +242,38 @@ lam_ridge_fit lam_ridge_result(const lam_ridge_problem *p, const lam_logistic_ro
                            (double)right / (double)p->rows, (double)held_right / (double)p->rows};
 }
 
+// The held-out rows that this member's folds tell rightly, and how many of their fits did not end.
+static lam_code hold_out(const lam_ridge_problem *p, const lam_logistic_rows *rows,
+                         const lam_ridge_work *all, const lam_team *team, int64_t *right,
+                         int64_t *open, lam_arena *arena, lam_error *error) {
+    int64_t first, count, held_right = 0, not_ended = 0;
+    lam_ridge_work *work;
+    team->own(team, rows->folds, &first, &count);
+    const int threads = omp_get_max_threads() < count ? omp_get_max_threads() : (int)count;
+    LAM_ALLOC(work, arena, threads, error);
+    for (int t = 0; t < threads; t++) LAM_TRY(make_work(p, &work[t], arena, error));
+#pragma omp parallel for schedule(dynamic) num_threads(threads > 0 ? threads : 1) reduction(+ : held_right, not_ended)
+    for (int64_t f = first; f < first + count; f++) {
+        lam_ridge_work *w = &work[omp_get_thread_num()];
+        held_right += lam_ridge_hold_out(p, rows, (int32_t)f, all, w);
+        not_ended += !w->converged;
+    }
+    *right = held_right, *open = not_ended;
+    return LAM_OK;
+}
+
 lam_code lam_ridge_logistic(const lam_logistic_rows *rows, const float *x, int64_t stride,
                             int64_t units, double ridge, lam_ridge_fit *fit, double *eta,
-                            lam_arena *arena, lam_error *error) {
+                            const lam_team *team, lam_arena *arena, lam_error *error) {
     lam_ridge_problem p;
+    lam_ridge_work all;
+    int64_t held[2]; // rightly told, and fits that did not end
     LAM_TRY(make_problem(&p, rows, x, stride, units, ridge, arena, error));
-    lam_ridge_work all, *work;
     LAM_TRY(make_work(&p, &all, arena, error));
-    int threads = omp_get_max_threads() < rows->folds ? omp_get_max_threads() : rows->folds;
-    LAM_ALLOC(work, arena, threads, error);
-    for (int t = 0; t < threads; t++) LAM_TRY(make_work(&p, &work[t], arena, error));
     lam_ridge_fit_all(&p, rows, &all);
-    int64_t held_right = 0;
-    bool converged = all.converged;
-#pragma omp parallel for schedule(dynamic) num_threads(threads) reduction(+ : held_right) reduction(&& : converged)
-    for (int32_t f = 0; f < rows->folds; f++) {
-        lam_ridge_work *w = &work[omp_get_thread_num()];
-        held_right += lam_ridge_hold_out(&p, rows, f, &all, w);
-        converged = converged && w->converged;
-    }
-    *fit = lam_ridge_result(&p, rows, &all, held_right, converged);
+    LAM_TRY(hold_out(&p, rows, &all, team, &held[0], &held[1], arena, error));
+    LAM_TRY(lam_team_add(team, held, 2, arena, error));
+    *fit = lam_ridge_result(&p, rows, &all, held[0], all.converged && held[1] == 0);
     if (eta) memcpy(eta, all.eta, (size_t)p.rows * sizeof *eta);
     return LAM_OK;
 }

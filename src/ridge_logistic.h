@@ -11,6 +11,7 @@
 #include "error.h"
 #include "grid.h"
 #include "logistic.h"
+#include "team.h"
 
 #include <stdbool.h>
 
@@ -24,12 +25,14 @@ typedef struct lam_ridge_fit {
 // steps, over all threads, in double precision. Systems are of as many unknowns as there are rows
 // (the weights are a sum of rows: Rasmussen and Williams 2006, section 3.4), or units and the
 // intercept where those are fewer. eta [rows], unless NULL, receives that of the fit to all rows.
-// rows has folds. Memory comes from arena: 8 bytes x (rows x units + (2 + threads) x unknowns^2),
-// and where units are fewer rows x units again for each thread. LAM_MEMORY.
+// rows has folds, whose fits the team's members share; the fit to all rows each makes alike.
+// Collective over the team. Memory comes from arena: 8 bytes x (rows x units + (2 + threads) x
+// unknowns^2), and where units are fewer rows x units again for each thread. LAM_MEMORY; the team's
+// errors.
 LAM_CHECKED lam_code lam_ridge_logistic(const lam_logistic_rows *rows, const float *x,
                                         int64_t stride, int64_t units, double ridge,
-                                        lam_ridge_fit *fit, double *eta, lam_arena *arena,
-                                        lam_error *error);
+                                        lam_ridge_fit *fit, double *eta, const lam_team *team,
+                                        lam_arena *arena, lam_error *error);
 
 // The same over a grid of ranks, always with the units as unknowns, by its products and
 // factorisations. x [rows, units] without gaps is given on the rank that the grid scatters from,

@@ -3,6 +3,7 @@
 // shared text, by its own definitions on the demo's story, and on planted activations.
 #include "passage_fixture.h"
 
+#include "src/logistic.h"
 #include "src/significance.h"
 
 // Both sides run the model in single precision, which moves an activation by about 1e-6 of its
@@ -318,6 +319,31 @@ static float faulty(int64_t i, int64_t u) {
     return graded(i, u);
 }
 
+// A team of one that notes what work is cut in blocks for its members.
+static int64_t unit_blocks, fold_blocks;
+
+static void note_own(const lam_team *team, int64_t blocks, int64_t *first, int64_t *count) {
+    unit_blocks += blocks == (3 * WIDTH + LAM_LOGISTIC_BLOCK - 1) / LAM_LOGISTIC_BLOCK;
+    fold_blocks += blocks == 5;
+    lam_team_alone.own(team, blocks, first, count);
+}
+
+// Regressions and the joint one's folds are shared by the team that shares the layer.
+static void test_shared(void **state) {
+    (void)state;
+    lam_error error;
+    lam_team noting = lam_team_alone;
+    noting.own = note_own;
+    planted p;
+    plant(&p, LAM_GPT2, "tuning: {before: 0, after: 0}");
+    p.run.team = &noting;
+    show(&p, LAM_SITE_QKV, 3 * WIDTH, graded);
+    if (finish(&p, &error)) fail_msg("%s", error.text);
+    assert_int_equal(unit_blocks, 1);
+    assert_int_equal(fold_blocks, 1);
+    uproot(&p);
+}
+
 static void test_flags(void **state) {
     (void)state;
     lam_error error;
@@ -425,10 +451,11 @@ int main(int argc, char **argv) {
     if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
     lam_log_open(LAM_QUIET, false);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_standard),       cmocka_unit_test(test_published),
-        cmocka_unit_test(test_story),          cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_module_order),   cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_hostile_values), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_standard),     cmocka_unit_test(test_published),
+        cmocka_unit_test(test_story),        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_module_order), cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_flags),        cmocka_unit_test(test_hostile_values),
+        cmocka_unit_test(test_refused),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     lam_comm_destroy(&comm);

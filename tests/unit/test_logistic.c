@@ -138,7 +138,8 @@ static void plain_as_statsmodels(void **state) {
         for (int u = 0; u < CASES; u++) x[i * CASES + u] = cases[u].x[i];
     lam_logistic *logistic = make(six_and_six, ROWS, NULL, 0, LAM_LOGISTIC_PLAIN, &arena);
     lam_logistic_fit fit[CASES];
-    assert_int_equal(lam_logistic_fit_units(logistic, x, CASES, CASES, fit, &arena, &error), 0);
+    assert_int_equal(
+        lam_logistic_fit_units(logistic, x, CASES, CASES, fit, &lam_team_alone, &arena, &error), 0);
     for (int u = 0; u < CASES; u++) {
         assert_int_equal((int)fit[u].status, (int)cases[u].status);
         assert_int_equal(fit[u].failed, cases[u].failed);
@@ -280,7 +281,9 @@ static void held_out(void **state) {
     random_case *c = random_units(&arena);
     lam_logistic *logistic = make(c->label, N, c->fold, FOLDS, LAM_LOGISTIC_MAXIMUM, &arena);
     lam_logistic_fit fit[UNITS];
-    assert_int_equal(lam_logistic_fit_units(logistic, c->x, UNITS, UNITS, fit, &arena, &error), 0);
+    assert_int_equal(
+        lam_logistic_fit_units(logistic, c->x, UNITS, UNITS, fit, &lam_team_alone, &arena, &error),
+        0);
     for (int u = 0; u < UNITS; u++) {
         lam_logistic_status want = u == 4             ? LAM_LOGISTIC_CONSTANT
                                    : u == 5 || u == 6 ? LAM_LOGISTIC_SEPARATED
@@ -339,17 +342,20 @@ static void same_bits(void **state) {
         lam_logistic *logistic = make(c->label, N, c->fold, FOLDS, kind, &arena);
         lam_logistic_fit one[UNITS] = {0}, two[UNITS] = {0}, turned[UNITS] = {0};
         omp_set_num_threads(1);
-        assert_int_equal(lam_logistic_fit_units(logistic, c->x, UNITS, UNITS, one, &arena, &error),
+        assert_int_equal(lam_logistic_fit_units(logistic, c->x, UNITS, UNITS, one, &lam_team_alone,
+                                                &arena, &error),
                          0);
         omp_set_num_threads(3);
-        assert_int_equal(lam_logistic_fit_units(logistic, c->x, UNITS, UNITS, two, &arena, &error),
+        assert_int_equal(lam_logistic_fit_units(logistic, c->x, UNITS, UNITS, two, &lam_team_alone,
+                                                &arena, &error),
                          0);
         float *x = lam_arena_alloc(&arena, (size_t)N * (UNITS + 3), sizeof *x, &error);
         for (int i = 0; i < N; i++)
             for (int u = 0; u < UNITS; u++)
                 x[i * (UNITS + 3) + UNITS - 1 - u] = c->x[i * UNITS + u];
-        assert_int_equal(
-            lam_logistic_fit_units(logistic, x, UNITS + 3, UNITS, turned, &arena, &error), 0);
+        assert_int_equal(lam_logistic_fit_units(logistic, x, UNITS + 3, UNITS, turned,
+                                                &lam_team_alone, &arena, &error),
+                         0);
         for (int u = 0; u < UNITS; u++) {
             assert_memory_equal(&one[u].intercept, &two[u].intercept, 7 * sizeof(double));
             assert_int_equal((int)one[u].status, (int)two[u].status);

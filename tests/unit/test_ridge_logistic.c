@@ -63,9 +63,9 @@ static lam_ridge_fit fit(const data *d, double ridge, double *eta) {
     lam_arena arena = {0};
     lam_logistic_rows rows = {d->rows, d->label, d->fold, FOLDS};
     lam_ridge_fit made;
-    assert_int_equal(
-        lam_ridge_logistic(&rows, d->x, d->units, d->units, ridge, &made, eta, &arena, &error),
-        LAM_OK);
+    assert_int_equal(lam_ridge_logistic(&rows, d->x, d->units, d->units, ridge, &made, eta,
+                                        &lam_team_alone, &arena, &error),
+                     LAM_OK);
     lam_arena_destroy(&arena);
     assert_true(made.converged);
     return made;
