@@ -92,7 +92,7 @@ double lam_estimate_memory(const lam_estimate *e, const lam_layout *layout, int 
     most += (double)lam_checkpoint_part_bytes(r->checkpoint, &part) + kept_from(r, 0, layers);
     for (size_t i = 0; i < r->part_count; i++) {
         const lam_profile_cost cost = cost_of(&r->part[i]);
-        const double scratch = cost.shared ? cost.scratch / place.members : cost.scratch;
+        const double scratch = cost.split ? cost.scratch / place.members : cost.scratch;
         bytes += row_bytes(&r->part[i], false) * (rank == 0 ? layers + all : layers);
         // A state is copied to be written beside the training, when it is time.
         most = fmax(most, kept_from(r, i, layers) + scratch);

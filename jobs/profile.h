@@ -91,6 +91,7 @@ typedef struct lam_profile_cost {
     double exported;    // bytes that are written beside the result
     double sent;        // bytes that finish sends in all of a team of two
     bool shared;        // whether a team's members share finish, or each does all of it
+    bool split;         // whether they share its scratch memory, or each has all of it
     const char *remedy; // where there is no room for kept: "take fewer sequences or more ranks"
 } lam_profile_cost;
 

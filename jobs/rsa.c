@@ -287,6 +287,9 @@ static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
     cost->scratch = components * pairs * (sizeof(double) + sizeof(int32_t)) +
                     words * width * sizeof(double) + sampled * sizeof(double) +
                     (o->permutations ? components * words * words * sizeof(double) : 0);
+    cost->shared = true;
+    cost->sent = components * pairs * (sizeof(double) + sizeof(int32_t)) +
+                 2 * components * (double)(o->permutations + o->bootstraps) * sizeof(double);
 }
 
 static lam_code begin(const lam_profile_run *run, int64_t layer, lam_arena *arena, void **state,

@@ -63,7 +63,8 @@ LAM_CHECKED lam_code lam_rsa_finish_together(const lam_profile_run *run, int64_t
 // The quantile levels of the intervals.
 extern const double lam_rsa_levels[2];
 
-// The layer function. group [2]: the result's, and what layer_rsa is made of.
+// The layer function, whose words and resamples the members of the run's team share. group [2]: the
+// result's, and what layer_rsa is made of.
 LAM_CHECKED lam_code lam_rsa_finish(const lam_profile_run *run, int64_t layer, void *state,
                                     lam_group *group, const lam_tick *tick, lam_arena *arena,
                                     lam_error *error);

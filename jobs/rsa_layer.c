@@ -70,7 +70,7 @@ static lam_code compare_words(rsa_work *w, int k) {
     lam_code code = x ? copy_rows(w, k, x) : LAM_MEMORY;
     if (code == LAM_OK)
         code = lam_similarity((lam_similarity_kind)w->options->distance, x, rows->categories.words,
-                              rows->width, w->pairs[k], &undirected, w->error);
+                              rows->width, w->pairs[k], &undirected, w->run->team, w->error);
     lam_arena_destroy(&scratch);
     if (undirected > 0) w->flags[k] |= LAM_RSA_UNDIRECTED;
     return code;
@@ -101,30 +101,40 @@ static lam_code contrast(rsa_work *w, int k) {
     return LAM_OK;
 }
 
-// Component k's pairs, all that is said of them alone, and their ranks; then they are standardised.
+// Component k's pairs, all that is said of them alone, and their ranks, by one of the team's
+// members; then they are standardised.
 static lam_code measure_component(rsa_work *w, int k, int32_t *rank) {
+    const lam_team *team = w->run->team;
     LAM_ALLOC(w->pairs[k], w->arena, w->pair_count, w->error);
     LAM_TRY(compare_words(w, k));
     if (!(w->flags[k] & LAM_RSA_UNDIRECTED)) {
         if (w->options->similarity) store_similarity(w, k);
         LAM_TRY(contrast(w, k));
     }
-    if (w->rows->components > 1) LAM_TRY(lam_ranks(w->pairs[k], w->pair_count, rank, w->error));
+    if (rank && k % team->members == team->member)
+        LAM_TRY(lam_ranks(w->pairs[k], w->pair_count, rank, w->error));
     if (!lam_standardise(w->pairs[k], w->pair_count, &w->was[k])) w->flags[k] |= LAM_RSA_FLAT;
     return w->tick->add(w->tick->user, 1, "similarities") ? LAM_OK : lam_stop_fail(w->error);
 }
 
 static lam_code measure(rsa_work *w, lam_arena *scratch) {
-    int32_t *rank[LAM_RSA_COMPONENTS] = {NULL};
-    for (int k = 0; k < w->rows->components; k++) {
-        if (w->rows->components > 1) LAM_ALLOC(rank[k], scratch, w->pair_count, w->error);
-        LAM_TRY(measure_component(w, k, rank[k]));
-    }
-    for (int p = 0; p < LAM_RSA_PAIRS && w->rows->components > 1; p++) {
+    const lam_team *team = w->run->team;
+    const int components = w->rows->components;
+    const int64_t count = w->pair_count;
+    int32_t *rank = NULL; // [component, count]
+    size_t start[LAM_RSA_COMPONENTS + 1];
+    if (components > 1) LAM_ALLOC(rank, scratch, components * count, w->error);
+    for (int k = 0; k < components; k++)
+        LAM_TRY(measure_component(w, k, rank ? rank + k * count : NULL));
+    if (!rank) return LAM_OK;
+    for (int k = 0; k <= components; k++) start[k] = (size_t)(k * count) * sizeof *rank;
+    LAM_TRY(team->gather(team, rank, components, start, w->error));
+    for (int p = 0; p < LAM_RSA_PAIRS; p++) {
         if (!is_defined(w, p)) continue;
         const int a = lam_rsa_pair[p][0], b = lam_rsa_pair[p][1];
-        *value(w, "rsa", p) = lam_correlation(w->pairs[a], w->pairs[b], w->pair_count);
-        *value(w, "rsa_spearman", p) = lam_rank_correlation(rank[a], rank[b], w->pair_count);
+        *value(w, "rsa", p) = lam_correlation(w->pairs[a], w->pairs[b], count);
+        *value(w, "rsa_spearman", p) =
+            lam_rank_correlation(rank + a * count, rank + b * count, count);
     }
     return LAM_OK;
 }
@@ -156,7 +166,7 @@ static lam_code compare_chosen(rsa_work *w, int k, const int64_t *order, int64_t
     lam_code code = LAM_MEMORY;
     if (x)
         code = lam_similarity((lam_similarity_kind)w->options->distance, x, size, width, kept,
-                              &undirected, w->error);
+                              &undirected, w->run->team, w->error);
     lam_arena_destroy(&scratch);
     if (undirected > 0) w->flags[k] |= LAM_RSA_UNDIRECTED;
     return code;
@@ -236,7 +246,8 @@ static lam_code resample(const rsa_work *w) {
         layer.was[k] = w->was[k];
     }
     lam_tick tick = *w->tick;
-    const lam_resampling how = {.seed = w->run->seed, .layer = (uint16_t)w->layer, .user = &tick};
+    const lam_resampling how = {
+        .seed = w->run->seed, .layer = (uint16_t)w->layer, .team = w->run->team, .user = &tick};
     if (w->options->permutations > 0) LAM_TRY(permute(w, &layer, how));
     if (w->options->bootstraps > 0) LAM_TRY(bootstrap(w, &layer, how));
     return LAM_OK;

@@ -15,11 +15,15 @@ static void cost_published(const lam_profile_run *run, lam_profile_cost *cost) {
     const sae_options *o = sae_options_of(run);
     lam_published_options with = lam_published_defaults(lam_site_width(run->model, sae_site(run)));
     with.latents = o->latents, with.kept = o->latents / 3, with.epochs = o->epochs;
-    cost->scratch = (double)lam_published_bytes(&with, omp_get_max_threads());
+    cost->scratch = (double)lam_published_bytes(&with, run->team->members, omp_get_max_threads());
     // The encoder's weights are the decoder's.
     const double weights = (double)with.latents * (double)with.width;
     cost->state = weights * (WEIGHTS + MEANS) / 2;
     cost->exported = o->export ? weights * WEIGHTS : 0;
+    cost->shared = true;
+    // Of each step the rows' codes, their slopes and residuals, and the gradient.
+    cost->sent = (double)with.epochs * sizeof(float) *
+                 ((double)sae_all_rows(run) * (double)(with.width + 2 * with.latents) + weights);
 }
 
 static void cost_standard(const lam_profile_run *run, lam_profile_cost *cost) {
@@ -29,7 +33,7 @@ static void cost_standard(const lam_profile_run *run, lam_profile_cost *cost) {
     const double weights = (double)with.latents * (double)with.width;
     cost->state = weights * (WEIGHTS + MEANS);
     cost->exported = o->export ? weights * WEIGHTS : 0;
-    cost->shared = true;
+    cost->shared = cost->split = true;
     // The sums of each batch's reconstruction, there and back.
     cost->sent =
         2 * (double)sae_all_rows(run) * (double)with.epochs * (double)with.width * sizeof(float);

@@ -107,7 +107,7 @@ typedef struct sae_step { // what the progress of a training needs
     lam_error *error;
 } sae_step;
 
-// Whether each member of a team trains all of the autoencoder: then one reads and keeps its state.
+// Whether each member of a team has all of the autoencoder's state: then one reads and keeps it.
 static bool is_alike(const sae_step *step) {
     return step->training.published && step->team->members > 1;
 }
@@ -229,7 +229,7 @@ static lam_code train_published(const lam_profile_run *run, int64_t layer, const
     with.epochs = o->epochs;
     with.adam.learning_rate = o->learning_rate;
     lam_published *published;
-    LAM_TRY(lam_published_create(&published, &with, arena, error));
+    LAM_TRY(lam_published_create(&published, &with, run->team, arena, error));
     sae_step step = {.tick = tick,
                      .team = run->team,
                      .training = {.published = published, .curves = &outcome->curves},

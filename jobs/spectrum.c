@@ -253,6 +253,9 @@ static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
                 fmax(cost->scratch, sizeof(double) * (3 * targets * width + 4 * few * few));
         }
     }
+    cost->shared = true;
+    cost->sent =
+        sizeof(double) * (fits * targets + (double)run->model->width) * (double)site_count(run);
     cost->remedy = "take fewer sequences, fewer spectrum.sites, or use more ranks";
 }
 
@@ -338,8 +341,8 @@ static lam_code measure_rows(const lam_profile_run *run, int64_t layer, const sp
 }
 
 static lam_code measure_targets(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
-                                size_t s, const lam_grid *grid, lam_group *group, lam_arena *arena,
-                                lam_error *error) {
+                                size_t s, const lam_grid *grid, const lam_team *team,
+                                lam_group *group, lam_arena *arena, lam_error *error) {
     const spectrum_options *o = options_of(run);
     const int64_t count = target_count(run);
     const int32_t *label = run->sequences->label + plain_count(run),
@@ -352,20 +355,22 @@ static lam_code measure_targets(const lam_profile_run *run, int64_t layer, const
     const lam_separation_rows rows = {
         {count, width_of(run, s), at ? at->target[s] : NULL}, label, fold, folds};
     lam_separation made;
-    LAM_TRY(lam_spectrum_separate(grid, &rows, &rule, &made, arena, error));
+    LAM_TRY(lam_spectrum_separate(grid, &rows, &rule, &made, team, arena, error));
     if (at) fill_separation(&made, layer, group);
     return LAM_OK;
 }
 
 enum { ROWS, TARGETS, PARTS };
 
-// One of a site's parts.
+// One of a site's parts, by the ranks of a grid together, or here, where the team shares the
+// targets' fits.
 static lam_code measure(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
-                        size_t s, int part, const lam_grid *grid, lam_group *group,
-                        lam_error *error) {
+                        size_t s, int part, const lam_grid *grid, const lam_team *team,
+                        lam_group *group, lam_error *error) {
     lam_arena scratch = {0};
-    const lam_code code = (part == ROWS ? measure_rows : measure_targets)(run, layer, at, s, grid,
-                                                                          group, &scratch, error);
+    const lam_code code =
+        part == ROWS ? measure_rows(run, layer, at, s, grid, group, &scratch, error)
+                     : measure_targets(run, layer, at, s, grid, team, group, &scratch, error);
     lam_arena_destroy(&scratch);
     if (code == LAM_OK) return LAM_OK;
     return lam_fail_within(error, "site %s", lam_site_name(site_of(run, s)));
@@ -427,19 +432,50 @@ static lam_state seen(const lam_profile_run *run, int64_t layer, void *state, la
     return lam_gathered_state(run, passed, copy_seen, at);
 }
 
+// The member that looks for a site's eigenvalues: in turn, the last first, as the first ones have
+// more of the fits.
+static int worker_of(const lam_team *team, size_t s) {
+    return team->members - 1 - (int)(s % (size_t)team->members);
+}
+
+// Where nothing of it outgrows a rank.
+static lam_code measure_here(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
+                             size_t s, int part, lam_group *group, lam_error *error) {
+    const lam_team *team = run->team;
+    if (part_outgrows(run, s, part)) return LAM_OK;
+    if (part == ROWS && team->member != worker_of(team, s)) return LAM_OK;
+    return measure(run, layer, at, s, part, &lam_grid_alone, team, group, error);
+}
+
+// A site's eigenvalues, from who has found them to all.
+static lam_code share_rows(const lam_profile_run *run, int64_t layer, size_t s, lam_group *group,
+                           lam_arena *arena, lam_error *error) {
+    const lam_team *team = run->team;
+    const bool own = team->member == worker_of(team, s);
+    double *values = lam_group_row(group, "eigenvalue", layer);
+    size_t *start;
+    if (rows_outgrow(run, s)) return LAM_OK;
+    LAM_TRY(lam_team_starts(team, own ? (size_t)width_of(run, s) * sizeof *values : 0, &start,
+                            arena, error));
+    LAM_TRY(team->gather(team, values, team->members, start, error));
+    if (!own) fill_eigenvalues(width_of(run, s), layer, group);
+    return LAM_OK;
+}
+
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                        const lam_tick *tick, lam_arena *arena, lam_error *error) {
-    (void)arena; // each part's scratch memory is given back before the next
     for (size_t s = 0; s < site_count(run); s++) {
         LAM_TRY(gather(run, state, s, 0, run->sequences->count, error));
         LAM_TRY(check_site(run, state, s, error));
+    }
+    for (size_t s = 0; s < site_count(run); s++)
         for (int part = 0; part < part_count(run); part++) {
-            if (!part_outgrows(run, s, part))
-                LAM_TRY(measure(run, layer, state, s, part, &lam_grid_alone, &group[s], error));
+            LAM_TRY(measure_here(run, layer, state, s, part, &group[s], error));
             if (!tick->add(tick->user, 1, lam_site_name(site_of(run, s))))
                 return lam_stop_fail(error);
         }
-    }
+    for (size_t s = 0; s < site_count(run); s++)
+        LAM_TRY(share_rows(run, layer, s, &group[s], arena, error));
     return LAM_OK;
 }
 
@@ -455,7 +491,8 @@ static lam_code finish_together(const lam_profile_run *run, int64_t layer, void 
     for (size_t s = 0; s < site_count(run); s++)
         for (int part = 0; part < part_count(run); part++)
             if (part_outgrows(run, s, part))
-                LAM_TRY(measure(run, layer, state, s, part, grid, &group[s], error));
+                LAM_TRY(
+                    measure(run, layer, state, s, part, grid, &lam_team_alone, &group[s], error));
     return LAM_OK;
 }
 

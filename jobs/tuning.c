@@ -218,7 +218,9 @@ static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
             if (units < rows) scratch += sizeof(double) * threads * rows * units;
         }
         if (scratch > cost->scratch) cost->scratch = scratch;
+        cost->sent += units * sizeof(lam_logistic_fit);
     }
+    cost->shared = true;
     cost->remedy = "choose a shorter text, fewer tuning.sites, or use more ranks";
 }
 

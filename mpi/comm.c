@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 1 << 30 }; // bytes of one MPI message
+// Bytes of one MPI message; a test has fewer.
+#ifndef LAM_COMM_PIECE
+#define LAM_COMM_PIECE (1 << 30)
+#endif
 
 lam_code lam_comm_check(int mpi_result, const char *doing, lam_error *error) {
     if (mpi_result == MPI_SUCCESS) return LAM_OK;
@@ -87,8 +90,8 @@ lam_code lam_comm_follow(const lam_comm *comm, lam_code code, lam_error *error) 
 
 lam_code lam_comm_broadcast(const lam_comm *comm, void *data, size_t bytes, int root,
                             lam_error *error) {
-    for (size_t at = 0; at < bytes; at += PIECE) {
-        int piece = (int)(bytes - at < PIECE ? bytes - at : PIECE);
+    for (size_t at = 0; at < bytes; at += LAM_COMM_PIECE) {
+        int piece = (int)(bytes - at < LAM_COMM_PIECE ? bytes - at : LAM_COMM_PIECE);
         LAM_TRY(lam_comm_check(MPI_Bcast((char *)data + at, piece, MPI_BYTE, root, comm->mpi),
                                "broadcasting", error));
     }
@@ -97,8 +100,8 @@ lam_code lam_comm_broadcast(const lam_comm *comm, void *data, size_t bytes, int 
 
 lam_code lam_comm_send(const lam_comm *comm, const void *data, size_t bytes, int to, int tag,
                        lam_error *error) {
-    for (size_t at = 0; at < bytes; at += PIECE) {
-        int piece = (int)(bytes - at < PIECE ? bytes - at : PIECE);
+    for (size_t at = 0; at < bytes; at += LAM_COMM_PIECE) {
+        int piece = (int)(bytes - at < LAM_COMM_PIECE ? bytes - at : LAM_COMM_PIECE);
         LAM_TRY(
             lam_comm_check(MPI_Send((const char *)data + at, piece, MPI_BYTE, to, tag, comm->mpi),
                            "sending", error));
@@ -108,8 +111,8 @@ lam_code lam_comm_send(const lam_comm *comm, const void *data, size_t bytes, int
 
 lam_code lam_comm_receive(const lam_comm *comm, void *data, size_t bytes, int from, int tag,
                           lam_error *error) {
-    for (size_t at = 0; at < bytes; at += PIECE) {
-        int piece = (int)(bytes - at < PIECE ? bytes - at : PIECE);
+    for (size_t at = 0; at < bytes; at += LAM_COMM_PIECE) {
+        int piece = (int)(bytes - at < LAM_COMM_PIECE ? bytes - at : LAM_COMM_PIECE);
         LAM_TRY(lam_comm_check(
             MPI_Recv((char *)data + at, piece, MPI_BYTE, from, tag, comm->mpi, MPI_STATUS_IGNORE),
             "receiving", error));

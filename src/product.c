@@ -4,7 +4,7 @@
 
 // Rows and columns of c that one thread computes in one call of the back end. Large enough that
 // packing the operands is a small part, small enough that a micro-batch keeps some 20 threads busy.
-enum { BLOCK_ROWS = 256, BLOCK_COLUMNS = 768 };
+enum { BLOCK_ROWS = LAM_PRODUCT_ROWS, BLOCK_COLUMNS = 768 };
 
 // The part of the product that gives c[row .. row + BLOCK_ROWS, column .. column + BLOCK_COLUMNS].
 static lam_product block_of(const lam_product *whole, int64_t row, int64_t column) {

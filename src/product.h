@@ -34,8 +34,11 @@ typedef struct lam_product {
     const void *user;
 } lam_product;
 
-// Over all threads, in fixed blocks. Not to be called from inside a parallel region.
-// LAM_MEMORY if the back end is refused memory; LAM_INTERNAL for anything else it says.
+// Over all threads, in fixed blocks, of LAM_PRODUCT_ROWS rows of c: a product of rows from a
+// multiple of that on, up to another or the last, has the bits that those rows have in the whole.
+// Not to be called from inside a parallel region. LAM_MEMORY if the back end is refused memory;
+// LAM_INTERNAL for anything else it says.
+enum { LAM_PRODUCT_ROWS = 256 };
 LAM_CHECKED lam_code lam_product_run(const lam_product *product, lam_error *error);
 
 // The same on the calling thread alone, as one block; for use inside a parallel region. The code

@@ -12,8 +12,9 @@
 #include <string.h>
 
 enum { COMPONENTS = LAM_RSA_COMPONENTS, PAIRS = LAM_RSA_PAIRS };
-// Resamples go through the pairs in groups of LANES, a vector lane each.
-enum { LANES = 8, GROUPS_A_CALL = 64, MOMENTS = 9 };
+// Resamples go through the pairs in groups of LANES, a vector lane each. What a resample gives: a
+// value of each component, then one of each pair of them.
+enum { LANES = 8, GROUPS_A_CALL = 64, MOMENTS = 9, VALUES = COMPONENTS + PAIRS };
 
 const int lam_rsa_pair[PAIRS][2] = {{0, 1}, {0, 2}, {1, 2}};
 
@@ -157,15 +158,55 @@ static void sum_group(const lam_rsa_layer *layer, lane_group *group) {
         }
 }
 
+// --- groups of resamples, shared by the members of a team
+
+// Resamples 0 .. count - 1, and what they give.
+typedef struct resamples {
+    const lam_resampling *how;
+    int64_t count;
+    lane_group *groups; // [thread]
+    double *value;      // [group, VALUES, LANES]
+} resamples;
+
+static double *value_of(const resamples *r, int which, int64_t number) {
+    return r->value + (number / LANES * VALUES + which) * LANES + number % LANES;
+}
+
+static int64_t group_count(const resamples *r) {
+    return (r->count + LANES - 1) / LANES;
+}
+
+static lam_code make_resamples(const lam_categories *c, resamples *r, lam_arena *arena,
+                               lam_error *error) {
+    LAM_ALLOC(r->value, arena, group_count(r) * VALUES * LANES, error);
+    return make_groups(c, &r->groups, arena, error);
+}
+
+typedef void run_group(const void *user, int64_t index, lane_group *group);
+
+// Runs this member's groups, with a word to the caller between them; all get all values.
+static lam_code run_groups(const resamples *r, run_group *run, const void *user, lam_error *error) {
+    const lam_resampling *how = r->how;
+    int64_t first, own;
+    how->team->own(how->team, group_count(r), &first, &own);
+    for (int64_t done = 0; done < own;) {
+        const int64_t next = own - done < GROUPS_A_CALL ? own : done + GROUPS_A_CALL;
+#pragma omp parallel for schedule(dynamic)
+        for (int64_t g = first + done; g < first + next; g++)
+            run(user, g, &r->groups[omp_get_thread_num()]);
+        if (how->done && !how->done(how->user, how->count * next / own - how->count * done / own))
+            return lam_stop_fail(error);
+        done = next;
+    }
+    return how->team->share(how->team, group_count(r), r->value, VALUES * LANES, error);
+}
+
 // --- permutations
 
 typedef struct permutation_test {
     const lam_rsa_layer *layer;
-    const lam_resampling *how;
-    lane_group *groups;       // [thread]
+    resamples all;            // how->count + 1 of them, that of number 0 as it is
     double *full[COMPONENTS]; // [words, words]; of the second components of the pairs
-    double *rsa[PAIRS];       // [count + 1], that of number 0 as it is
-    double *contrast[COMPONENTS];
 } permutation_test;
 
 static void unfold(const double *pairs, int64_t words, double *full) {
@@ -177,12 +218,9 @@ static void unfold(const double *pairs, int64_t words, double *full) {
 
 static lam_code begin_test(permutation_test *test, lam_arena *arena, lam_error *error) {
     const lam_rsa_layer *layer = test->layer;
-    const int64_t words = layer->categories->words, count = test->how->count + 1;
-    LAM_TRY(make_groups(layer->categories, &test->groups, arena, error));
-    for (int k = 0; k < layer->components; k++) {
-        LAM_ALLOC(test->contrast[k], arena, count, error);
-        LAM_ALLOC(test->rsa[k], arena, count, error);
-        if (k == 0) continue;
+    const int64_t words = layer->categories->words;
+    LAM_TRY(make_resamples(layer->categories, &test->all, arena, error));
+    for (int k = 1; k < layer->components; k++) {
         LAM_ALLOC(test->full[k], arena, words * words, error);
         unfold(layer->pairs[k], words, test->full[k]);
     }
@@ -217,75 +255,56 @@ static void permute_rsa(const permutation_test *test, const int32_t *place, int6
         add_permuted(layer->pairs[0] + row, layer->pairs[1] + row, test->full[1] + place[i] * words,
                      test->full[2] + place[i] * words, place + i + 1, words - i - 1, sum);
     }
-    for (int p = 0; p < PAIRS; p++) test->rsa[p][number] = sum[p];
+    for (int p = 0; p < PAIRS; p++) *value_of(&test->all, COMPONENTS + p, number) = sum[p];
 }
 
 // The permutations LANES * index and so on.
-static void permute_group(const permutation_test *test, int64_t index, lane_group *group) {
+static void permute_group(const void *user, int64_t index, lane_group *group) {
+    const permutation_test *test = user;
     const lam_rsa_layer *layer = test->layer;
+    const lam_resampling *how = test->all.how;
     const lam_categories *c = layer->categories;
     for (int l = 0; l < LANES; l++) {
         const int64_t number = index * LANES + l;
-        const lam_random random = lam_random_key(test->how->seed, LAM_RANDOM_RSA_PERMUTATION,
-                                                 test->how->layer, (uint32_t)number);
+        const lam_random random =
+            lam_random_key(how->seed, LAM_RANDOM_RSA_PERMUTATION, how->layer, (uint32_t)number);
         lam_random_permutation(&random, c->words, group->order);
         for (int64_t i = 0; i < c->words; i++) {
             group->place[i] = (int32_t)(number == 0 ? i : group->order[i]);
             group->weight[i * LANES + l] = 1;
             group->label[i * LANES + l] = c->of[group->place[i]];
         }
-        if (layer->components > 1 && number <= test->how->count)
+        if (layer->components > 1 && number < test->all.count)
             permute_rsa(test, group->place, number);
     }
     sum_group(layer, group);
     for (int k = 0; k < layer->components; k++)
-        for (int l = 0; l < LANES && index * LANES + l <= test->how->count; l++)
-            test->contrast[k][index * LANES + l] = group->within[k][l] - group->between[k][l];
+        for (int l = 0; l < LANES && index * LANES + l < test->all.count; l++)
+            *value_of(&test->all, k, index * LANES + l) =
+                group->within[k][l] - group->between[k][l];
 }
 
 // (1 + values that reach the first) / (1 + all but the first); largest: what a value can be.
-static double p_value(const double *value, int64_t count, double direction, double largest) {
+static double p_value(const resamples *r, int which, double direction, double largest) {
+    const double observed = direction * *value_of(r, which, 0) - near * largest;
     int64_t reached = 0;
-    for (int64_t i = 1; i <= count; i++)
-        reached += direction * value[i] >= direction * value[0] - near * largest;
-    return (double)(1 + reached) / (double)(1 + count);
-}
-
-// Runs of groups of resamples, with a word to the caller between them.
-typedef void run_group(const void *user, int64_t index, lane_group *group);
-
-static lam_code run_groups(const lam_resampling *how, int64_t count, lane_group *groups,
-                           run_group *run, const void *user, lam_error *error) {
-    for (int64_t first = 0; first * LANES < count; first += GROUPS_A_CALL) {
-        const int64_t all = (count + LANES - 1) / LANES;
-        const int64_t end = first + GROUPS_A_CALL < all ? first + GROUPS_A_CALL : all;
-#pragma omp parallel for schedule(dynamic)
-        for (int64_t g = first; g < end; g++) run(user, g, &groups[omp_get_thread_num()]);
-        const int64_t begun = first * LANES, ended = end * LANES;
-        if (how->done && !how->done(how->user, (ended < how->count ? ended : how->count) -
-                                                   (begun < how->count ? begun : how->count)))
-            return lam_stop_fail(error);
-    }
-    return LAM_OK;
-}
-
-static void run_permutations(const void *user, int64_t index, lane_group *group) {
-    permute_group(user, index, group);
+    for (int64_t i = 1; i < r->count; i++)
+        reached += direction * *value_of(r, which, i) >= observed;
+    return (double)(1 + reached) / (double)r->count;
 }
 
 lam_code lam_rsa_permute(const lam_rsa_layer *layer, const lam_resampling *how, bool distances,
                          double rsa[PAIRS], double contrast[COMPONENTS], lam_error *error) {
     lam_arena scratch = {0};
-    permutation_test test = {.layer = layer, .how = how};
+    permutation_test test = {.layer = layer, .all = {.how = how, .count = how->count + 1}};
     lam_code code = begin_test(&test, &scratch, error);
-    if (code == LAM_OK)
-        code = run_groups(how, how->count + 1, test.groups, run_permutations, &test, error);
+    if (code == LAM_OK) code = run_groups(&test.all, permute_group, &test, error);
     if (code == LAM_OK) {
         const double one = sqrt(1.0 / (double)lam_pair_count(layer->categories->words));
         for (int k = 0; k < layer->components; k++)
-            contrast[k] = p_value(test.contrast[k], how->count, distances ? -1 : 1, one);
+            contrast[k] = p_value(&test.all, k, distances ? -1 : 1, one);
         for (int p = 0; p < PAIRS && layer->components > 1; p++)
-            rsa[p] = p_value(test.rsa[p], how->count, 1, 1);
+            rsa[p] = p_value(&test.all, COMPONENTS + p, 1, 1);
     }
     lam_arena_destroy(&scratch);
     return code;
@@ -295,10 +314,7 @@ lam_code lam_rsa_permute(const lam_rsa_layer *layer, const lam_resampling *how, 
 
 typedef struct bootstrap {
     const lam_rsa_layer *layer;
-    const lam_resampling *how;
-    lane_group *groups;
-    double *rsa[PAIRS]; // [count]; NaN where not defined
-    double *selectivity[COMPONENTS];
+    resamples all; // NaN where a value is not defined
 } bootstrap;
 
 // How often each word of category g is drawn: with replacement, and again until there are two of
@@ -339,25 +355,26 @@ static double weighted_correlation(const lane_group *group, int p, int l) {
 static void bootstrap_group(const void *user, int64_t index, lane_group *group) {
     const bootstrap *b = user;
     const lam_rsa_layer *layer = b->layer;
+    const lam_resampling *how = b->all.how;
     const lam_categories *c = layer->categories;
     for (int l = 0; l < LANES; l++) {
-        const lam_random random = lam_random_key(b->how->seed, LAM_RANDOM_RSA_BOOTSTRAP,
-                                                 b->how->layer, (uint32_t)(index * LANES + l));
+        const lam_random random = lam_random_key(how->seed, LAM_RANDOM_RSA_BOOTSTRAP, how->layer,
+                                                 (uint32_t)(index * LANES + l));
         for (int32_t g = 0; g < c->count; g++) draw_category(c, g, &random, l, group->weight);
         for (int64_t i = 0; i < c->words; i++) group->label[i * LANES + l] = c->of[i];
     }
     group->moments = layer->components > 1;
     sum_group(layer, group);
-    for (int l = 0; l < LANES && index * LANES + l < b->how->count; l++) {
+    for (int l = 0; l < LANES && index * LANES + l < b->all.count; l++) {
         const int64_t number = index * LANES + l;
         for (int k = 0; k < layer->components; k++) {
             const lam_standard *was = &layer->was[k];
             const double between = was->mean + was->scale * group->between[k][l];
             const double within = was->mean + was->scale * group->within[k][l];
-            b->selectivity[k][number] = between != 0 ? within / between : NAN;
+            *value_of(&b->all, k, number) = between != 0 ? within / between : NAN;
         }
         for (int p = 0; p < PAIRS && layer->components > 1; p++)
-            b->rsa[p][number] = weighted_correlation(group, p, l);
+            *value_of(&b->all, COMPONENTS + p, number) = weighted_correlation(group, p, l);
     }
 }
 
@@ -367,11 +384,14 @@ static int ascending(const void *a, const void *b) {
 }
 
 // The quantiles of the levels of those values that are numbers, between neighbours by proportion
-// (type 7 of Hyndman and Fan 1996); returns how many are not.
-static int64_t interval_of(double *value, int64_t count, const double level[2], double bound[2]) {
+// (type 7 of Hyndman and Fan 1996); returns how many are not. value [count] is scratch memory.
+static int64_t interval_of(const resamples *r, int which, double *value, const double level[2],
+                           double bound[2]) {
     int64_t numbers = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (!isnan(value[i])) value[numbers++] = value[i];
+    for (int64_t i = 0; i < r->count; i++) {
+        value[numbers] = *value_of(r, which, i);
+        numbers += !isnan(value[numbers]);
+    }
     qsort(value, (size_t)numbers, sizeof *value, ascending);
     for (int b = 0; b < 2; b++) {
         const double place = level[b] * (double)(numbers - 1);
@@ -381,32 +401,25 @@ static int64_t interval_of(double *value, int64_t count, const double level[2], 
         const double above = value[below + 1 < numbers ? below + 1 : below];
         bound[b] = value[below] + (place - (double)below) * (above - value[below]);
     }
-    return count - numbers;
-}
-
-static lam_code begin_bootstrap(bootstrap *b, lam_arena *arena, lam_error *error) {
-    LAM_TRY(make_groups(b->layer->categories, &b->groups, arena, error));
-    for (int k = 0; k < b->layer->components; k++) {
-        LAM_ALLOC(b->selectivity[k], arena, b->how->count, error);
-        LAM_ALLOC(b->rsa[k], arena, b->how->count, error);
-    }
-    return LAM_OK;
+    return r->count - numbers;
 }
 
 lam_code lam_rsa_bootstrap(const lam_rsa_layer *layer, const lam_resampling *how,
                            const double level[2], lam_rsa_intervals *intervals, lam_error *error) {
     lam_arena scratch = {0};
-    bootstrap b = {.layer = layer, .how = how};
-    lam_code code = begin_bootstrap(&b, &scratch, error);
+    bootstrap b = {.layer = layer, .all = {.how = how, .count = how->count}};
+    double *sorted = lam_arena_alloc(&scratch, (size_t)how->count, sizeof *sorted, error);
+    lam_code code =
+        sorted ? make_resamples(layer->categories, &b.all, &scratch, error) : LAM_MEMORY;
     *intervals = (lam_rsa_intervals){0};
-    if (code == LAM_OK) code = run_groups(how, how->count, b.groups, bootstrap_group, &b, error);
+    if (code == LAM_OK) code = run_groups(&b.all, bootstrap_group, &b, error);
     if (code == LAM_OK) {
         for (int k = 0; k < layer->components; k++)
             intervals->selectivity_left_out[k] =
-                interval_of(b.selectivity[k], how->count, level, intervals->selectivity[k]);
+                interval_of(&b.all, k, sorted, level, intervals->selectivity[k]);
         for (int p = 0; p < PAIRS && layer->components > 1; p++)
             intervals->rsa_left_out[p] =
-                interval_of(b.rsa[p], how->count, level, intervals->rsa[p]);
+                interval_of(&b.all, COMPONENTS + p, sorted, level, intervals->rsa[p]);
     }
     lam_arena_destroy(&scratch);
     return code;

@@ -1,9 +1,11 @@
 // How sure rsa.h's measures are: permutation tests and bootstrap intervals over words. Every
-// resample is a function of (seed, layer, its number) alone, so threads do not change the results.
+// resample is a function of (seed, layer, its number) alone, so threads do not change the results;
+// nor do the members of a team, who share the resamples. What fails on one fails on all.
 #ifndef LAM_RSA_RESAMPLE_H
 #define LAM_RSA_RESAMPLE_H
 
 #include "rsa.h"
+#include "team.h"
 
 #include <stdbool.h>
 
@@ -24,7 +26,9 @@ typedef struct lam_resampling {
     uint64_t seed;
     uint16_t layer;
     int64_t count; // of resamples, at least 1
-    // Called now and then, from the calling thread; false ends the work with LAM_INTERRUPTED.
+    const lam_team *team;
+    // Called now and then, from the calling thread, with the resamples that all members have done
+    // since; false ends the work with LAM_INTERRUPTED.
     bool (*done)(void *user, int64_t resamples);
     void *user;
 } lam_resampling;
@@ -35,7 +39,8 @@ typedef struct lam_resampling {
 // more alike than others (distances: nearer) with the words' categories permuted; tested by the
 // difference of within and between, which unlike their ratio is always defined. Components that
 // were all alike give rsa 1 or less and mean nothing. rsa is left alone where there is one
-// component. Takes 16 bytes a pair of words and component but the first. LAM_MEMORY.
+// component. Takes 16 bytes a pair of words and component but the first. LAM_MEMORY; the team's
+// errors.
 LAM_CHECKED lam_code lam_rsa_permute(const lam_rsa_layer *layer, const lam_resampling *how,
                                      bool distances, double rsa[LAM_RSA_PAIRS],
                                      double contrast[LAM_RSA_COMPONENTS], lam_error *error);
@@ -50,7 +55,7 @@ typedef struct lam_rsa_intervals {
 // Percentile intervals (Efron and Tibshirani 1993, 13.3) between the quantiles of the two levels,
 // over resamples of each category's words with replacement. A word that was drawn twice makes no
 // pair with itself; a category in which one word alone was drawn is drawn again. NaN where the
-// value is defined in no resample. LAM_MEMORY.
+// value is defined in no resample. LAM_MEMORY; the team's errors.
 LAM_CHECKED lam_code lam_rsa_bootstrap(const lam_rsa_layer *layer, const lam_resampling *how,
                                        const double level[2], lam_rsa_intervals *intervals,
                                        lam_error *error);

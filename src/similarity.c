@@ -10,6 +10,8 @@
 // A tile of sums stays in registers while the columns pass; a block of strips stays in cache while
 // the rows pass.
 enum { TILE_ROWS = 6, STRIP = 8, STRIPS = 8, BLOCK = STRIP * STRIPS };
+// The members of a team take so many rows in turn: the first have the most pairs.
+enum { TURN_ROWS = 4 * TILE_ROWS };
 
 LAM_VECTORISED
 static double largest_of(const double *x, int64_t width) {
@@ -84,6 +86,7 @@ typedef struct similarity_call {
     const double *x; // [rows, width]
     int64_t rows, width;
     double *pairs;
+    const lam_team *team;
 } similarity_call;
 
 // packed [STRIPS, width, STRIP] = rows first .. first + BLOCK - 1, those there are, else 0.
@@ -108,33 +111,55 @@ static void tile(const similarity_call *call, int64_t i, int64_t j, const double
             if (i + r < j + c) call->pairs[lam_pair_row(call->rows, i + r) + j + c] = value[r][c];
 }
 
-// All pairs whose second row is among first .. first + BLOCK - 1.
+static bool is_own(const similarity_call *call, int64_t row) {
+    return row / TURN_ROWS % call->team->members == call->team->member;
+}
+
+// All pairs of this member's rows with first .. first + BLOCK - 1.
 static void block(const similarity_call *call, int64_t first, double *packed) {
     pack(call, first, packed);
     const int64_t end = first + BLOCK < call->rows ? first + BLOCK : call->rows;
     for (int64_t i = 0; i < end - 1; i += TILE_ROWS)
         for (int64_t j = first; j < end; j += STRIP)
-            if (i < j + STRIP - 1) tile(call, i, j, packed + (j - first) * call->width);
+            if (is_own(call, i) && i < j + STRIP - 1)
+                tile(call, i, j, packed + (j - first) * call->width);
+}
+
+// What the members have of the pairs, to all.
+static lam_code gather(const similarity_call *call, lam_arena *arena, lam_error *error) {
+    const int64_t turns = (call->rows + TURN_ROWS - 1) / TURN_ROWS;
+    size_t *start;
+    LAM_ALLOC(start, arena, turns + 1, error);
+    for (int64_t t = 0; t <= turns; t++) {
+        const int64_t row = t < turns ? t * TURN_ROWS : call->rows;
+        start[t] = (size_t)(lam_pair_row(call->rows, row) + row + 1) * sizeof *call->pairs;
+    }
+    return call->team->gather(call->team, call->pairs, turns, start, error);
+}
+
+static lam_code compare(const similarity_call *call, lam_arena *arena, lam_error *error) {
+    const int64_t size = BLOCK * call->width, blocks = (call->rows + BLOCK - 1) / BLOCK;
+    double *packed;
+    LAM_ALLOC(packed, arena, omp_get_max_threads() * size, error);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t b = blocks - 1; b >= 0; b--) // the last ones are the longest
+        block(call, b * BLOCK, packed + omp_get_thread_num() * size);
+    return gather(call, arena, error);
 }
 
 lam_code lam_similarity(lam_similarity_kind kind, double *x, int64_t rows, int64_t width,
-                        double *pairs, int64_t *undirected, lam_error *error) {
+                        double *pairs, int64_t *undirected, const lam_team *team,
+                        lam_error *error) {
+    const similarity_call call = {kind, x, rows, width, pairs, team};
     lam_arena scratch = {0};
     int64_t without = 0;
-    double *packed = lam_arena_alloc(
-        &scratch, (size_t)omp_get_max_threads() * BLOCK * (size_t)width, sizeof *packed, error);
-    if (!packed) return LAM_MEMORY;
     if (kind != LAM_EUCLIDEAN) {
 #pragma omp parallel for schedule(static) reduction(+ : without)
         for (int64_t i = 0; i < rows; i++)
             without += !direct(x + i * width, width, kind == LAM_CORRELATION);
     }
-    const similarity_call call = {kind, x, rows, width, pairs};
-    const int64_t blocks = (rows + BLOCK - 1) / BLOCK;
-#pragma omp parallel for schedule(dynamic)
-    for (int64_t b = blocks - 1; b >= 0; b--) // the last ones are the longest
-        block(&call, b * BLOCK, packed + omp_get_thread_num() * BLOCK * width);
-    lam_arena_destroy(&scratch);
     *undirected = without;
-    return LAM_OK;
+    const lam_code code = compare(&call, &scratch, error);
+    lam_arena_destroy(&scratch);
+    return code;
 }

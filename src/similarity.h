@@ -3,6 +3,7 @@
 #define LAM_SIMILARITY_H
 
 #include "error.h"
+#include "team.h"
 
 #include <stdint.h>
 
@@ -28,9 +29,10 @@ static inline int64_t lam_pair_row(int64_t rows, int64_t i) {
 // up (its rows are centred and scaled). Values have to be finite; Euclidean ones below 1e150.
 // *undirected = rows that are all zero (LAM_COSINE) or all one value (LAM_CORRELATION), whose pairs
 // are not defined and given as 0. A value is summed in the order of the columns, so equal rows give
-// equal values, and threads do not change them. LAM_MEMORY.
+// equal values, and threads do not change them; nor do the members of the team, who share the rows
+// and all get all pairs. Collective over it. LAM_MEMORY; the team's errors.
 LAM_CHECKED lam_code lam_similarity(lam_similarity_kind kind, double *x, int64_t rows,
                                     int64_t width, double *pairs, int64_t *undirected,
-                                    lam_error *error);
+                                    const lam_team *team, lam_error *error);
 
 #endif

@@ -1,6 +1,7 @@
 #include "spectrum.h"
 
 #include <math.h>
+#include <string.h>
 
 // A variance below this, against the squares that it is a difference of, is rounding.
 static const double alike = 1e-24;
@@ -118,6 +119,7 @@ typedef struct separation_work {
     double *values;             // [order]
     double *score, *held_score; // [row]
     double *filter;             // [component]
+    double *fits;               // [fold + 1, fit_length], that to all rows first
     lam_arena *fit;             // of one fit
     lam_error *error;
 } separation_work;
@@ -251,6 +253,13 @@ static lam_code fit_one(separation_work *w, int32_t fold, lam_separation *to, bo
     return LAM_OK;
 }
 
+// What a fit gives, in a row of numbers: these, then the scores of all rows.
+enum { FIT_FOUND, FIT_COMPONENTS, FIT_TOP, FIT_T, FIT_SCORES };
+
+static int64_t fit_length(const separation_work *w) {
+    return FIT_SCORES + w->of->rows.count;
+}
+
 static lam_code make_separation(separation_work *w, lam_arena *arena) {
     const lam_spectrum_rows *rows = &w->of->rows;
     LAM_TRY(lam_matrix_create(w->grid, rows->count, rows->width, &w->x, arena, w->error));
@@ -261,45 +270,61 @@ static lam_code make_separation(separation_work *w, lam_arena *arena) {
         LAM_ALLOC(*by_row[i], arena, rows->count, w->error);
     for (size_t i = 0; i < sizeof by_unit / sizeof *by_unit; i++)
         LAM_ALLOC(*by_unit[i], arena, rows->width, w->error);
+    LAM_ALLOC(w->fits, arena, (w->of->folds + 1) * fit_length(w), w->error);
     for (int64_t i = 0; i < rows->count; i++) w->all[i] = 1;
     return LAM_OK;
 }
 
-static lam_code separate(separation_work *w, lam_separation *to) {
-    const lam_separation_rows *of = w->of;
-    bool found;
-    LAM_TRY(fit_one(w, -1, to, &found));
-    lam_arena_destroy(w->fit);
-    if (!found) {
-        *to = (lam_separation){to->components, NAN, NAN, NAN, LAM_SEPARATION_FLAT};
-        return LAM_OK;
-    }
-    to->held_out_t = NAN;
-    for (int32_t f = 0; f < of->folds; f++) {
-        lam_separation part;
-        LAM_TRY(fit_one(w, f, &part, &found));
+// The fits, that to all rows first, by the team's members.
+static lam_code fit_all(separation_work *w, const lam_team *team) {
+    const int64_t fits = w->of->folds + 1, length = fit_length(w);
+    int64_t first, count;
+    team->own(team, fits, &first, &count);
+    for (int64_t f = first; f < first + count; f++) {
+        double *row = w->fits + f * length;
+        lam_separation made = {0};
+        bool found;
+        LAM_TRY(fit_one(w, (int32_t)f - 1, &made, &found));
         lam_arena_destroy(w->fit);
-        if (!found) to->flags |= LAM_SEPARATION_FOLD_FLAT;
-        for (int64_t i = 0; i < of->rows.count && found; i++)
-            if (of->fold[i] == f) w->held_score[i] = w->score[i];
+        row[FIT_FOUND] = found, row[FIT_COMPONENTS] = (double)made.components;
+        row[FIT_TOP] = made.top_eigenvalue, row[FIT_T] = made.training_t;
+        memcpy(row + FIT_SCORES, w->score, (size_t)w->of->rows.count * sizeof *row);
     }
-    if (to->flags) return LAM_OK;
+    return team->share(team, fits, w->fits, length, w->error);
+}
+
+static void conclude(separation_work *w, lam_separation *to) {
+    const lam_separation_rows *of = w->of;
+    const double *row = w->fits;
+    to->components = (int64_t)row[FIT_COMPONENTS];
+    if (row[FIT_FOUND] == 0) {
+        *to = (lam_separation){to->components, NAN, NAN, NAN, LAM_SEPARATION_FLAT};
+        return;
+    }
+    to->top_eigenvalue = row[FIT_TOP], to->training_t = row[FIT_T], to->held_out_t = NAN;
+    for (int32_t f = 0; f < of->folds; f++) {
+        row += fit_length(w);
+        if (row[FIT_FOUND] == 0) to->flags |= LAM_SEPARATION_FOLD_FLAT;
+        for (int64_t i = 0; i < of->rows.count; i++)
+            if (of->fold[i] == f) w->held_score[i] = row[FIT_SCORES + i];
+    }
+    if (to->flags) return;
     if (!student(of->label, w->all, w->held_score, of->rows.count, &to->held_out_t)) {
         to->held_out_t = NAN;
         to->flags |= LAM_SEPARATION_FOLD_FLAT;
     }
-    return LAM_OK;
 }
 
 lam_code lam_spectrum_separate(const lam_grid *grid, const lam_separation_rows *rows,
                                const lam_separation_rule *rule, lam_separation *separation,
-                               lam_arena *arena, lam_error *error) {
+                               const lam_team *team, lam_arena *arena, lam_error *error) {
     lam_arena fit = {0};
     separation_work w = {.grid = grid, .of = rows, .rule = rule, .fit = &fit, .error = error};
     *separation = (lam_separation){0};
     lam_code code = grid->agree(grid, make_separation(&w, arena), error);
     if (code == LAM_OK) code = grid->scatter(grid, rows->rows.x, &w.x, error);
-    if (code == LAM_OK) code = separate(&w, separation);
+    if (code == LAM_OK) code = fit_all(&w, team);
+    if (code == LAM_OK) conclude(&w, separation);
     lam_arena_destroy(&fit);
     return code;
 }

@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "error.h"
 #include "grid.h"
+#include "team.h"
 
 // Rows of finite values. count and width are known to all ranks, x to the one that has it.
 typedef struct lam_spectrum_rows {
@@ -65,11 +66,12 @@ typedef struct lam_separation {
 // added to R's diagonal. A row's score is w' its components, w that of the largest value, w' R w =
 // 1, turned so that class 1's mean is the larger. Once for all rows; then for each fold from the
 // rows that it does not hold out, for the held-out scores. Every class has two rows or more outside
-// of every fold. Memory comes from arena: as for the eigenvalues, and rows x components, twice.
-// LAM_NUMERIC, LAM_MEMORY.
+// of every fold. The members of the team share the fits; on a grid of several ranks it is
+// lam_team_alone. Collective over it. Memory comes from arena: as for the eigenvalues, rows x
+// components, twice, and 8 bytes x rows a fit. LAM_NUMERIC, LAM_MEMORY; the team's errors.
 LAM_CHECKED lam_code lam_spectrum_separate(const lam_grid *grid, const lam_separation_rows *rows,
                                            const lam_separation_rule *rule,
-                                           lam_separation *separation, lam_arena *arena,
-                                           lam_error *error);
+                                           lam_separation *separation, const lam_team *team,
+                                           lam_arena *arena, lam_error *error);
 
 #endif

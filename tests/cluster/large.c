@@ -87,7 +87,8 @@ static lam_code spectrum(large *l) {
     double *values;
     LAM_ALLOC(values, &l->arena, l->units, l->error);
     LAM_TRY(lam_spectrum_eigenvalues(&l->grid.grid, &rows, values, &l->arena, l->error));
-    LAM_TRY(lam_spectrum_separate(&l->grid.grid, &classes, &rule, &found, &l->arena, l->error));
+    LAM_TRY(lam_spectrum_separate(&l->grid.grid, &classes, &rule, &found, &lam_team_alone,
+                                  &l->arena, l->error));
     const double separation[] = {(double)found.components, found.top_eigenvalue, found.training_t,
                                  found.held_out_t};
     LAM_TRY(write_rows(l, count));

@@ -2,6 +2,7 @@
 # Runs that are ended before their end, and go on: the same bits, and nothing done twice.
 . "$(dirname "${BASH_SOURCE[0]}")/../library.sh"
 need_mpirun
+seconds=120 # of a run: 14 ranks may have to share two cores
 
 cp -r "$demo/model" "$demo/page.html" "$demo/story.txt" .
 cat >job.yaml <<'END'

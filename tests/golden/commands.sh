@@ -65,6 +65,9 @@ expect "a sweep without a job file" "$LAMINAR" sae --model model --text text.txt
     --length 32 --epochs 1 --latents 16 -o sae.nc
 same "the same values" "$whole" "$(digest sae.nc)"
 expect "compare: equal" "$LAMINAR" compare result.nc sae.nc
+expect "more threads than cores" "$LAMINAR" sweep job.yaml -o crowded.nc \
+    --set threads=$(($(getconf _NPROCESSORS_ONLN) + 1))
+check "it says so" grep -q "threads on .* get in each other's way" "$log/err"
 expect "another seed" "$LAMINAR" sweep job.yaml --set seed=2 -o seed.nc
 run "$LAMINAR" compare result.nc seed.nc
 same "compare: status" "9 " "$statuses"

@@ -96,7 +96,7 @@ static lam_code train_published(const data *rows, lam_autoencoder_parameters *pa
     double curve[3 * EPOCHS];
     lam_autoencoder_curves curves = {
         .loss = curve, .mse = curve + EPOCHS, .density = curve + 2 * EPOCHS};
-    LAM_TRY(lam_published_create(&made, &options, arena, error));
+    LAM_TRY(lam_published_create(&made, &options, &lam_team_alone, arena, error));
     lam_published_start(made, 1, 0);
     LAM_TRY(lam_published_train(made, rows->row, ROWS, NULL, &curves, error));
     apply_published(made, rows);

@@ -56,7 +56,7 @@ static inline void check_golden_spectrum(const lam_grid *grid, const char *of, b
     golden_near(golden, of, "components",
                 (double)lam_spectrum_components(values, width, golden_rule.share), 0);
     lam_separation made;
-    if (lam_spectrum_separate(grid, &rows, &golden_rule, &made, &arena, &error))
+    if (lam_spectrum_separate(grid, &rows, &golden_rule, &made, &lam_team_alone, &arena, &error))
         fail_msg("%s", error.text);
     assert_int_equal(made.flags, 0);
     golden_near(golden, of, "kept", (double)made.components, 0);

@@ -8,8 +8,8 @@ static lam_published *make_published(const lam_published_options *options, lam_a
     lam_error error;
     lam_published *p;
     const size_t before = arena->used;
-    succeed(lam_published_create(&p, options, arena, &error), &error);
-    assert_int_equal(arena->used - before, lam_published_bytes(options, omp_get_max_threads()));
+    succeed(lam_published_create(&p, options, &lam_team_alone, arena, &error), &error);
+    assert_int_equal(arena->used - before, lam_published_bytes(options, 1, omp_get_max_threads()));
     return p;
 }
 
@@ -166,9 +166,10 @@ static void check_kept(const float *z, int64_t latents, int64_t keep, const bool
     lam_autoencoder_measures m;
     succeed(lam_published_measure(p, &row, 1, &m, &error), &error);
     for (int64_t j = 0; j < latents; j++)
-        if (p->values[j] != (stays[j] ? z[j] : 0))
+        if (p->piece[0].values[j] != (stays[j] ? z[j] : 0))
             fail_msg("entry %lld of %lld, %lld kept: %g became %g", (long long)j,
-                     (long long)latents, (long long)keep, (double)z[j], (double)p->values[j]);
+                     (long long)latents, (long long)keep, (double)z[j],
+                     (double)p->piece[0].values[j]);
     lam_arena_destroy(&arena);
 }
 
@@ -359,9 +360,10 @@ static void refuse(lam_published_options options, const char *part) {
     lam_arena arena = {0};
     lam_error error;
     lam_published *p;
-    assert_int_equal(lam_published_create(&p, &options, &arena, &error), LAM_USAGE);
+    assert_int_equal(lam_published_create(&p, &options, &lam_team_alone, &arena, &error),
+                     LAM_USAGE);
     assert_non_null(strstr(error.text, part));
-    assert_int_equal(lam_published_bytes(&options, 1), 0);
+    assert_int_equal(lam_published_bytes(&options, 1, 1), 0);
     lam_arena_destroy(&arena);
 }
 

@@ -68,9 +68,9 @@ static void test_golden(void **state) {
         int64_t undirected;
         value[k] = get(pairs, sizeof(double));
         rank[k] = get(pairs, sizeof(int32_t));
-        assert_int_equal(
-            lam_similarity(LAM_COSINE, x, words, tensor->shape[1], value[k], &undirected, &error),
-            LAM_OK);
+        assert_int_equal(lam_similarity(LAM_COSINE, x, words, tensor->shape[1], value[k],
+                                        &undirected, &lam_team_alone, &error),
+                         LAM_OK);
         lam_contrast contrast;
         double within[64], between[64];
         lam_contrast_of(&c, value[k], &contrast, within, between);

@@ -136,6 +136,40 @@ static void test_made(void **state) {
     end_world(&w);
 }
 
+// A team of one that notes what work is cut in parts for its members: resamples of both kinds, the
+// pairs and the ranks of three components.
+static int64_t resample_blocks, pair_gathers, rank_gathers;
+
+static void note_own(const lam_team *team, int64_t blocks, int64_t *first, int64_t *count) {
+    resample_blocks += blocks;
+    lam_team_alone.own(team, blocks, first, count);
+}
+
+static lam_code note_gather(const lam_team *team, void *data, int64_t parts, const size_t *start,
+                            lam_error *error) {
+    const size_t pairs = MADE_WORDS * (MADE_WORDS - 1) / 2;
+    pair_gathers += parts == 1 && start[parts] == pairs * sizeof(double);
+    rank_gathers += parts == 3 && start[parts] == 3 * pairs * sizeof(int32_t);
+    return lam_team_alone.gather(team, data, parts, start, error);
+}
+
+static void test_shared(void **state) {
+    (void)state;
+    world w;
+    float rows[MADE_WORDS * 3 * WIDTH];
+    lam_team noting = lam_team_alone;
+    noting.own = note_own, noting.gather = note_gather;
+    begin_world(&w, "{one: [a, b], two: [c, d, e]}");
+    w.run.team = &noting;
+    w.options.permutations = 31, w.options.bootstraps = 33; // in groups of 8, with the words' own
+    random_rows(rows, MADE_WORDS);
+    assert_int_equal(finish_world(&w, rows), LAM_OK);
+    assert_int_equal(resample_blocks, 4 + 5);
+    assert_int_equal(pair_gathers, 3);
+    assert_int_equal(rank_gathers, 1);
+    end_world(&w);
+}
+
 // A zero row in Q, equal rows in K: each measure is there or missing with a flag that says why.
 static void test_flags(void **state) {
     (void)state;
@@ -246,9 +280,9 @@ static void test_many_words(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_made),       cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_not_finite), cmocka_unit_test(test_module_order),
-        cmocka_unit_test(test_many_words),
+        cmocka_unit_test(test_made),         cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_flags),        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_module_order), cmocka_unit_test(test_many_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,8 @@ static lam_rsa_layer layer_of(const lam_categories *c, double distance, double s
         }
         int64_t undirected;
         double *pairs = get(lam_pair_count(c->words), sizeof *pairs);
-        assert_int_equal(lam_similarity(LAM_COSINE, x, c->words, WIDTH, pairs, &undirected, &error),
+        assert_int_equal(lam_similarity(LAM_COSINE, x, c->words, WIDTH, pairs, &undirected,
+                                        &lam_team_alone, &error),
                          LAM_OK);
         lam_standardise(pairs, lam_pair_count(c->words), &layer.was[k]);
         layer.pairs[k] = pairs;
@@ -57,7 +58,12 @@ static bool tell(void *user, int64_t resamples) {
 
 static lam_resampling resampling(uint64_t seed, int64_t count) {
     told = 0;
-    return (lam_resampling){.seed = seed, .layer = 7, .count = count, .done = tell, .user = &told};
+    return (lam_resampling){.seed = seed,
+                            .layer = 7,
+                            .count = count,
+                            .team = &lam_team_alone,
+                            .done = tell,
+                            .user = &told};
 }
 
 static double pair_at(const lam_rsa_layer *layer, int k, int64_t i, int64_t j) {

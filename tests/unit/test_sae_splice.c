@@ -114,7 +114,8 @@ static void test_published(void **state) {
     lam_published *published;
     lam_autoencoder_measures measures;
     for (int i = 0; i < ROWS * COLUMNS; i++) rows[i] = sinf((float)i);
-    assert_int_equal(lam_published_create(&published, &options, &arena, &error), LAM_OK);
+    assert_int_equal(lam_published_create(&published, &options, &lam_team_alone, &arena, &error),
+                     LAM_OK);
     lam_published_start(published, 1, 0);
     assert_int_equal(lam_published_measure(published, rows, ROWS, &measures, &error), LAM_OK);
     assert_int_equal(lam_published_reconstruct(published, rows, ROWS, made, &error), LAM_OK);

@@ -45,7 +45,9 @@ static double *pairs_of(lam_similarity_kind kind, const double *x, int64_t rows,
     const size_t bytes = (size_t)(rows * width) * sizeof *x;
     double *copy = malloc(bytes), *pairs = malloc((size_t)lam_pair_count(rows) * sizeof *pairs + 1);
     memcpy(copy, x, bytes);
-    assert_int_equal(lam_similarity(kind, copy, rows, width, pairs, undirected, &error), LAM_OK);
+    assert_int_equal(
+        lam_similarity(kind, copy, rows, width, pairs, undirected, &lam_team_alone, &error),
+        LAM_OK);
     free(copy);
     return pairs;
 }

@@ -68,8 +68,9 @@ static lam_separation separate(const data *d) {
     lam_arena arena = {0};
     const lam_separation_rows of = {{ROWS, UNITS, d->x}, d->label, d->fold, FOLDS};
     lam_separation made;
-    assert_int_equal(
-        lam_spectrum_separate(&lam_grid_alone, &of, &golden_rule, &made, &arena, &error), LAM_OK);
+    assert_int_equal(lam_spectrum_separate(&lam_grid_alone, &of, &golden_rule, &made,
+                                           &lam_team_alone, &arena, &error),
+                     LAM_OK);
     lam_arena_destroy(&arena);
     return made;
 }
