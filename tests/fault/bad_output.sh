@@ -72,8 +72,13 @@ mounted=(unshare --user --map-root-user --mount bash -c '
     exit $status')
 mkdir full
 if "${mounted[@]}" size=16k true 2>/dev/null; then
+    # With room for one page, no layer is kept, and so no folder; with more, what is kept stays
+    # (alone.sh goes on with it).
     expect_error "a full disk" 4 "full/x.nc cannot be written: the disk is full .*free some space" \
-        "${mounted[@]}" size=16k "${sweep[@]}" full/x.nc
+        "${mounted[@]}" size=4k "${sweep[@]}" full/x.nc
+    run "${mounted[@]}" size=16k "${sweep[@]}" full/x.nc
+    same "a full disk, layers kept: status" "4 " "$statuses"
+    same "a full disk, layers kept: nothing else" "left: x.run" "$(grep '^left' "$log/err")"
     expect_error "a full disk, tokens" 4 "full/x.npy cannot be written: the disk is full" \
         "${mounted[@]}" size=8k \
         "$LAMINAR" tokenize text.txt --model model -o full/x.npy
