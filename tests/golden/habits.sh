@@ -87,7 +87,8 @@ check "NO_COLOR: no colours" bash -c "! grep -q \$'\\033\\[[0-9;]*m' '$log/termi
 TERM=dumb terminal "$LAMINAR" sweep job.yaml -o dumb.nc
 same "a terminal that knows nothing" 0 $?
 check "a terminal that knows nothing: nothing moves its cursor" bash -c "! grep -aq \$'\\033' '$log/terminal'"
-terminal -i "$LAMINAR" sweep job.yaml --set sae.epochs=1000000 -o long.nc
+# Long enough to be ended, and not so long that the hours left on a slow machine take the bar's room.
+terminal -i "$LAMINAR" sweep job.yaml --set sae.epochs=100000 -o long.nc
 same "Ctrl-C: status" 8 $?
 check "a terminal: a bar" grep -aq 'sae \[' "$log/terminal"
 check "a terminal: no colours in the bar" bash -c "! grep -aq \$'\\033\\[[0-9;]*m' '$log/terminal'"
