@@ -2,7 +2,7 @@
 # Installs the Debian package on a bare Debian 12, made by debootstrap in a folder of the test's own, and runs the demo's job
 # there. As root, with a network; some minutes and 1 GB. Started by hand:
 #   bash tests/cluster/package.sh [BUILD]
-# BUILD: the folder of the build (build/release); MIRROR: where Debian is (http://deb.debian.org/debian).
+# BUILD: the folder of the build (build/release); MIRROR: where Debian is, if not where debootstrap looks by itself.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=$(realpath "${1:-build/release}")
@@ -21,7 +21,7 @@ inside() { chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root D
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none "$@"; }
 
 step "the package" cpack --config "$build/CPackConfig.cmake" -B "$work/packed"
-step "a bare Debian" debootstrap --variant=minbase bookworm "$tree" "${MIRROR:-http://deb.debian.org/debian}"
+step "a bare Debian" debootstrap --variant=minbase bookworm "$tree" ${MIRROR:+"$MIRROR"}
 mount -t proc proc "$tree/proc"
 cp "$work"/packed/*.deb "$tree/root/"
 step "installing it" inside bash -c 'apt-get -q update && apt-get -q install -y --no-install-recommends /root/laminar-profile_*.deb'
