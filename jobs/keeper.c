@@ -30,8 +30,7 @@ static void give_up(lam_keeper *k, bool state, const lam_error *why) {
         k->told = true;
 }
 
-// Waits for the writer, and takes what came of it.
-static void settle(lam_keeper *k) {
+void lam_keeper_settle(lam_keeper *k) {
     lam_error failed;
     if (k->writer && lam_run_writer_wait(k->writer, &failed) != LAM_OK)
         give_up(k, k->writing_state, &failed);
@@ -51,7 +50,7 @@ void lam_keeper_create(lam_keeper *k, const lam_run_folder *folder, double inter
 }
 
 void lam_keeper_destroy(lam_keeper *k) {
-    settle(k);
+    lam_keeper_settle(k);
     lam_run_writer_destroy(k->writer);
     k->writer = NULL;
 }
@@ -60,7 +59,7 @@ void lam_keeper_layer(lam_keeper *k, const char *profile, int64_t layer, const l
                       size_t count) {
     lam_run_file file;
     lam_error failed;
-    settle(k);
+    lam_keeper_settle(k);
     if (!k->writer) return;
     if (lam_run_layer_pack(profile, layer, groups, count, &file, &failed) != LAM_OK) {
         give_up(k, false, &failed);
@@ -103,7 +102,7 @@ lam_code lam_keeper_restore(lam_keeper *k, const char *profile, int64_t layer, l
     double least, most;
     bool good = false;
     *found = false;
-    settle(k); // of the layer before
+    lam_keeper_settle(k); // of the layer before
     k->since = clock_now();
     k->kept = -1;
     lam_run_layer_name(profile, layer, k->name);
@@ -151,10 +150,10 @@ static void put(lam_keeper *k, const char *name, int64_t kept, const lam_state *
 lam_code lam_keeper_state(lam_keeper *k, const lam_state *state, bool now, lam_error *error) {
     enum { CANNOT = -1, NOT_DUE, DUE };
     double least, most;
-    if (now) settle(k);
+    if (now) lam_keeper_settle(k);
     bool due = now || (k->states && clock_now() - k->since >= k->interval &&
                        !lam_run_writer_busy(k->writer));
-    if (due) settle(k);
+    if (due) lam_keeper_settle(k);
     LAM_TRY(gather(state, !k->states ? CANNOT : due ? DUE : NOT_DUE, &least, &most, error));
     if (least == CANNOT) k->states = false;
     if (least < DUE || state->position == k->kept) return LAM_OK;
@@ -176,7 +175,7 @@ bool lam_keeper_due(lam_keeper *k) {
 }
 
 void lam_keeper_begin_seen(lam_keeper *k) {
-    settle(k);
+    lam_keeper_settle(k);
     k->since = clock_now();
 }
 

@@ -27,7 +27,10 @@ typedef struct lam_keeper {
 void lam_keeper_create(lam_keeper *keeper, const lam_run_folder *folder, double interval,
                        bool resumed);
 
-// Waits for what is being written.
+// Waits for what is being written, whose copy is gone then, and takes what came of it.
+void lam_keeper_settle(lam_keeper *keeper);
+
+// Waits likewise.
 void lam_keeper_destroy(lam_keeper *keeper);
 
 // Keeps a finished layer; its states are gone then.

@@ -181,6 +181,7 @@ static lam_code intervene(lam_run_state *r, lam_part *part) {
                                      .user = r->progress};
     lam_progress_begin(r->progress, "interventions", "tokens", lam_intervene_steps(&request),
                        lam_intervene_steps_each(&request));
+    lam_keeper_settle(&r->keeper); // so that its memory does not come on top by chance
     lam_code code = lam_intervene(&request, r->error);
     for (int64_t l = 0; l < r->layer_count; l++) lam_arena_destroy(&part->layer_arena[l]);
     return lam_run_end_stage(r, "interventions", code);
