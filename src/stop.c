@@ -11,7 +11,7 @@ enum { SIGNALS = sizeof signals / sizeof *signals };
 
 // What the operating system has to tell, it tells to the process: the only globals of their kind.
 static atomic_int asked;     // the signal
-static atomic_bool deferred; // for now, it is as if none had come
+static atomic_bool deferred; // while it is set, lam_stop_asked says no (lam_stop_defer)
 
 static double now(void) {
     struct timespec time;

@@ -2,52 +2,15 @@
 // loop that works in registers alone, of the products in the pass's shapes, and so the seconds that
 // the pass cannot fall below. In turn, several rounds.
 //
-//     gcc -O3 -ffp-contract=fast -fopenmp -I. tests/bench/bench_products.c
-//     build/release/liblam_src.a
-//         -ldnnl -lm -o bench_products
+//     gcc -O3 -fopenmp -I. tests/bench/bench_products.c build/release/liblam_src.a -ldnnl
+//         $(pkg-config --libs openblas) -lm -o bench_products
 //     OMP_NUM_THREADS=2 bench_products [width [layers [sequences [length [rounds]]]]]
 #include "src/product.h"
+#include "src/speed.h"
 
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-typedef float lanes __attribute__((vector_size(64)));
-enum { CHAINS = 24 }; // enough to hide a multiply-add's latency, and all fit in registers
-
-// given: a factor, a term, and where each chain begins, so that none can be left out.
-#define LOOP                                                                                       \
-    const lanes factor = given[0], term = given[1];                                                \
-    lanes sum[CHAINS];                                                                             \
-    for (int c = 0; c < CHAINS; c++) sum[c] = given[2 + c];                                        \
-    for (long i = 0; i < steps; i++)                                                               \
-        _Pragma("GCC unroll 24") for (int c = 0; c < CHAINS; c++) sum[c] = sum[c] * factor + term; \
-    lanes all = sum[0];                                                                            \
-    for (int c = 1; c < CHAINS; c++) all += sum[c];                                                \
-    return all[0] + all[15];
-
-__attribute__((target("arch=x86-64-v4"))) static float loop_512(long steps, const lanes *given) {
-    LOOP
-}
-
-__attribute__((target("arch=x86-64-v3"))) static float loop_256(long steps, const lanes *given) {
-    LOOP
-}
-
-// Operations a second (a multiply-add is two) of all threads together.
-static double peak(void) {
-    const long steps = 20000000;
-    lanes given[2 + CHAINS];
-    for (int c = 0; c < 2 + CHAINS; c++)
-        for (int i = 0; i < 16; i++) given[c][i] = c == 0 ? 0.5f : (float)(c * 16 + i);
-    float kept = 0;
-    const double began = omp_get_wtime();
-#pragma omp parallel reduction(+ : kept)
-    kept += __builtin_cpu_supports("avx512f") ? loop_512(steps, given) : loop_256(steps, given);
-    const double seconds = omp_get_wtime() - began;
-    if (kept == 0) puts("no sum"); // which would let the compiler leave the loop out
-    return 2.0 * 16 * CHAINS * (double)steps * omp_get_max_threads() / seconds;
-}
 
 static float *filled(int64_t count) {
     float *value = malloc((size_t)count * sizeof *value);
@@ -69,13 +32,15 @@ int main(int argc, char **argv) {
     const double work = 24.0 * (double)(width * width * layers * sequences * length);
     printf("%.3g operations in products: %s\n", work, lam_product_name());
     for (int64_t round = 0; round < size[4]; round++) {
-        const double best = peak(), began = omp_get_wtime();
+        lam_error error;
+        lam_speed speed;
+        if (lam_speed_measure(&speed, &error) != LAM_OK) return puts(error.text), 1;
+        const double best = speed.registers, began = omp_get_wtime();
         for (int64_t s = 0; s < sequences; s++) {
             const float *weight = b;
             for (int64_t l = 0; l < layers; l++)
                 for (int i = 0; i < 4; i++) {
                     const int64_t n = shape[i][0], k = shape[i][1];
-                    lam_error error;
                     lam_product p = {.m = length, .n = n, .k = k, .alpha = 1};
                     p.a = a, p.a_stride = k, p.b = weight, p.b_stride = n, p.c = c, p.c_stride = n;
                     if (lam_product_run(&p, &error) != LAM_OK) return puts(error.text), 1;
