@@ -293,16 +293,17 @@ static lam_code plan_all(lam_dump_plan *plan, const char *index, lam_error *erro
         index);
 }
 
-lam_code lam_dump_plan_create(const char *path, const lam_dump_choice *choice,
+lam_code lam_dump_plan_create(const char *path, const char *index, const lam_dump_choice *choice,
                               const lam_dump_share *share, lam_dump_plan *plan, lam_error *error) {
     lam_arena arena = {0};
-    char *index = NULL;
+    char *beside = NULL;
     *plan = (lam_dump_plan){.path = path, .limit = choice->limit};
     if (choice->limit > 0 && choice->sample > 0)
         return lam_fail(error, LAM_USAGE,
                         "limit takes the first articles of a dump, sample draws from all of them: "
                         "give one of the two");
-    lam_code code = lam_dump_index_find(path, &index, &arena, error);
+    lam_code code = index ? LAM_OK : lam_dump_index_find(path, &beside, &arena, error);
+    if (!index) index = beside;
     if (code == LAM_OK && choice->sample > 0)
         code = plan_sample(plan, index, choice, share, error);
     else if (code == LAM_OK && index && choice->limit == 0)
@@ -320,7 +321,7 @@ lam_code lam_dump_read(const char *path, const lam_dump_choice *choice, lam_dump
                        void *user, lam_error *error) {
     lam_dump_plan plan;
     int64_t count = 0;
-    lam_code code = lam_dump_plan_create(path, choice, NULL, &plan, error);
+    lam_code code = lam_dump_plan_create(path, NULL, choice, NULL, &plan, error);
     if (code == LAM_OK) code = lam_dump_plan_read(&plan, 0, 1, take, user, &count, error);
     lam_dump_plan_destroy(&plan);
     return code == LAM_OK && count == 0 ? lam_dump_no_article(path, error) : code;

@@ -57,12 +57,13 @@ typedef struct lam_dump_plan {
     size_t ids;
 } lam_dump_plan;
 
-// Finds out what is to be read. Where the index of a multistream dump lies beside it
-// (NAME-multistream-index.txt[.bz2] for NAME-multistream.xml.bz2), streams are read by themselves,
-// and of a sample only those that may have a wanted article. A sample takes a pass over these, or
-// over the whole dump; the others of the share (NULL: nobody) take their part of it. To be
-// destroyed, whatever is returned. path is kept by reference. Errors as lam_dump_read.
-LAM_CHECKED lam_code lam_dump_plan_create(const char *path, const lam_dump_choice *choice,
+// Finds out what is to be read. Where a multistream dump has its index, streams are read by
+// themselves, and of a sample only those that may have a wanted article. index: its path; NULL: it
+// may lie beside the dump (dump_index.h). A sample takes a pass over these, or over the whole dump;
+// the others of the share (NULL: nobody) take their part of it. To be destroyed, whatever is
+// returned. path is kept by reference. Errors as lam_dump_read.
+LAM_CHECKED lam_code lam_dump_plan_create(const char *path, const char *index,
+                                          const lam_dump_choice *choice,
                                           const lam_dump_share *share, lam_dump_plan *plan,
                                           lam_error *error);
 

@@ -2,21 +2,39 @@
 
 #include "io/dump_bytes.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-lam_code lam_dump_index_find(const char *dump, char **index, lam_arena *arena, lam_error *error) {
-    static const char many[] = "multistream", xml[] = ".xml";
-    *index = NULL;
-    const char *slash = strrchr(dump, '/'), *name = slash ? slash + 1 : dump;
-    const char *at = strstr(name, many), *kind = at ? strstr(at, xml) : NULL;
+static const char many[] = "multistream";
+
+static const char *file_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+lam_code lam_dump_index_name(const char *dump, char **name, lam_arena *arena, lam_error *error) {
+    static const char xml[] = ".xml";
+    *name = NULL;
+    const char *at = strstr(file_name(dump), many), *kind = at ? strstr(at, xml) : NULL;
     if (!kind) return LAM_OK;
     at += strlen(many);
-    char *path = lam_arena_format(arena, error, "%.*s-index%.*s.txt%s", (int)(at - dump), dump,
-                                  (int)(kind - at), at, kind + strlen(xml));
-    if (!path) return LAM_MEMORY;
+    *name = lam_arena_format(arena, error, "%.*s-index%.*s.txt%s", (int)(at - dump), dump,
+                             (int)(kind - at), at, kind + strlen(xml));
+    return *name ? LAM_OK : LAM_MEMORY;
+}
+
+bool lam_dump_index_named(const char *path) {
+    static const char index[] = "-index";
+    const char *at = strstr(file_name(path), many);
+    return at && strncmp(at + strlen(many), index, strlen(index)) == 0 && strstr(at, ".txt");
+}
+
+lam_code lam_dump_index_find(const char *dump, char **index, lam_arena *arena, lam_error *error) {
+    char *path;
+    *index = NULL;
+    LAM_TRY(lam_dump_index_name(dump, &path, arena, error));
+    if (!path) return LAM_OK;
     size_t length = strlen(path);
     if (access(path, R_OK) == 0) {
         *index = path;

@@ -5,7 +5,17 @@
 #include "src/arena.h"
 #include "src/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+// The name that a dump's index has, by that of the dump (a path or an address):
+// NAME-multistream-index.txt.bz2 for NAME-multistream.xml.bz2; NULL where the dump is no
+// multistream one. Owned by arena. LAM_MEMORY.
+LAM_CHECKED lam_code lam_dump_index_name(const char *dump, char **name, lam_arena *arena,
+                                         lam_error *error);
+
+// Whether the name is an index's.
+bool lam_dump_index_named(const char *path);
 
 // *index = the path of the index beside a dump, NULL where there is none. Owned by arena.
 // LAM_MEMORY.

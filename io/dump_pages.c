@@ -1,6 +1,7 @@
 #include "io/dump_pages.h"
 
 #include "src/arena.h"
+#include "src/stop.h"
 
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
@@ -225,7 +226,8 @@ static lam_code parse(pages *p, bool whole, lam_error *error) {
     xmlCtxtUseOptions(p->parser, XML_PARSE_NONET);
     lam_code code = LAM_OK;
     do {
-        code = lam_dump_bytes_read(bytes, piece, sizeof piece, &got, error);
+        code = lam_stop_check(error); // what draws a sample comes to no other place that asks
+        if (code == LAM_OK) code = lam_dump_bytes_read(bytes, piece, sizeof piece, &got, error);
         if (code == LAM_OK && got > 0) xmlParseChunk(p->parser, piece, (int)got, 0);
         if (code == LAM_OK) code = check(p, error);
     } while (code == LAM_OK && got > 0 && !p->stop);

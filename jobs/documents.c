@@ -1,6 +1,7 @@
 #include "jobs/documents.h"
 
 #include "io/corpus.h"
+#include "io/dump_index.h"
 #include "io/text.h"
 #include "src/log.h"
 
@@ -191,12 +192,13 @@ static lam_code read_streams(deal *d, const lam_dump_plan *plan, int64_t *count,
     return code;
 }
 
-static lam_code read_dump(deal *d, const char *path, lam_error *error) {
+// index: of the dump; NULL: it may lie beside it.
+static lam_code read_dump(deal *d, const char *path, const char *index, lam_error *error) {
     const lam_dump_share share = {(size_t)d->rank, (size_t)d->size, any, d};
     lam_dump_plan plan;
     int64_t count = 0;
-    lam_code code = lam_dump_plan_create(path, &d->documents->choice, d->size > 1 ? &share : NULL,
-                                         &plan, error);
+    lam_code code = lam_dump_plan_create(path, index, &d->documents->choice,
+                                         d->size > 1 ? &share : NULL, &plan, error);
     if (code == LAM_OK)
         code = plan.streams ? read_streams(d, &plan, &count, error)
                             : lam_dump_plan_read(&plan, 0, 1, take, d, &count, error);
@@ -226,22 +228,53 @@ static lam_code read_text(deal *d, const char *path, size_t bytes, char sha256[L
     return count_document(d, bytes, error);
 }
 
+static lam_code check_digest(const lam_corpus_entry *entry, const char *path, const char *sha256,
+                             lam_error *error) {
+    if (strcmp(sha256, entry->sha256) == 0) return LAM_OK;
+    return lam_fail(error, LAM_INPUT,
+                    "%s (%s) is not what was fetched: remove this file and fetch it again", path,
+                    entry->url);
+}
+
+// On rank 0, which need not be the one that reads it.
+static lam_code verify(const deal *d, const lam_corpus_entry *entry, const char *path,
+                       lam_error *error) {
+    char sha256[LAM_SHA256_TEXT];
+    if (d->rank != 0) return LAM_OK;
+    LAM_TRY(lam_sha256_of_file(path, sha256, error));
+    return check_digest(entry, path, sha256, error);
+}
+
+// *index = the path of a dump's index where the manifest has that too, else NULL.
+static lam_code find_index(const deal *d, const lam_corpus *corpus, const lam_corpus_entry *dump,
+                           const char **index, lam_error *error) {
+    char *url;
+    *index = NULL;
+    LAM_TRY(lam_dump_index_name(dump->url, &url, d->arena, error));
+    for (size_t i = 0; url && i < corpus->count; i++) {
+        const lam_corpus_entry *entry = &corpus->entry[i];
+        if (strcmp(entry->url, url) != 0) continue;
+        LAM_TRY(lam_corpus_locate(corpus, entry, index, d->arena, error));
+        return verify(d, entry, *index, error);
+    }
+    return LAM_OK;
+}
+
 static lam_code read_entry(deal *d, const lam_corpus *corpus, const lam_corpus_entry *entry,
                            bool *pages, bool *dumps, lam_error *error) {
-    const char *path;
+    const char *path, *index;
+    LAM_TRY(lam_corpus_locate(corpus, entry, &path, d->arena, error));
+    if (lam_dump_named(path)) {
+        *dumps = true;
+        LAM_TRY(verify(d, entry, path, error));
+        LAM_TRY(find_index(d, corpus, entry, &index, error));
+        return read_dump(d, path, index, error);
+    }
     char sha256[LAM_SHA256_TEXT];
     memcpy(sha256, entry->sha256, sizeof sha256);
-    LAM_TRY(lam_corpus_locate(corpus, entry, &path, d->arena, error));
-    bool dump = lam_dump_named(path);
     *pages |= is_page(path);
-    *dumps |= dump;
-    if (dump && d->rank == 0) LAM_TRY(lam_sha256_of_file(path, sha256, error));
-    if (!dump) LAM_TRY(read_text(d, path, (size_t)entry->size, sha256, error));
-    if (strcmp(sha256, entry->sha256) != 0)
-        return lam_fail(error, LAM_INPUT,
-                        "%s (%s) is not what was fetched: remove this file and fetch it again",
-                        path, entry->url);
-    return dump ? read_dump(d, path, error) : LAM_OK;
+    LAM_TRY(read_text(d, path, (size_t)entry->size, sha256, error));
+    return check_digest(entry, path, sha256, error);
 }
 
 // "corpus.yaml: URL; URL; ...". A long list is cut: the digest stands for all of it.
@@ -258,10 +291,16 @@ static const char *sources_of(const char *path, const lam_corpus *corpus, lam_ar
     return text;
 }
 
+// An index goes with its dump.
+static bool is_text(const lam_corpus_entry *entry) {
+    return !lam_dump_index_named(entry->url);
+}
+
 static lam_code read_manifest(const char *path, lam_corpus *corpus, lam_arena *arena,
                               lam_error *error) {
     LAM_TRY(lam_corpus_read(path, corpus, arena, error));
-    if (corpus->count) return LAM_OK;
+    for (size_t i = 0; i < corpus->count; i++)
+        if (is_text(&corpus->entry[i])) return LAM_OK;
     return lam_fail(error, LAM_INPUT, "%s: lists no text: add some by laminar fetch", path);
 }
 
@@ -272,7 +311,8 @@ static lam_code read_corpus(deal *d, bool *pages, bool *dumps, lam_error *error)
     LAM_TRY(read_manifest(d->documents->path, &corpus, d->arena, error));
     LAM_ALLOC(digests, d->arena, corpus.count * LAM_SHA256_TEXT, error);
     for (size_t i = 0; i < corpus.count; i++) {
-        LAM_TRY(read_entry(d, &corpus, &corpus.entry[i], pages, dumps, error));
+        if (is_text(&corpus.entry[i]))
+            LAM_TRY(read_entry(d, &corpus, &corpus.entry[i], pages, dumps, error));
         sprintf(digests + i * LAM_SHA256_TEXT, "%s", corpus.entry[i].sha256);
         digests[(i + 1) * LAM_SHA256_TEXT - 1] = '\n';
     }
@@ -310,7 +350,7 @@ static lam_code read_all(deal *d, lam_error *error) {
     d->about->source = path;
     if (dumps) {
         if (d->rank == 0) LAM_TRY(lam_sha256_of_file(path, d->about->sha256, error));
-        LAM_TRY(read_dump(d, path, error));
+        LAM_TRY(read_dump(d, path, NULL, error));
     } else if (lam_corpus_is(path)) {
         LAM_TRY(read_corpus(d, &pages, &dumps, error));
     } else {
@@ -393,7 +433,8 @@ lam_code lam_documents_check(const lam_documents *documents, lam_error *error) {
     for (size_t i = 0; code == LAM_OK && i < corpus.count; i++) {
         const char *path;
         code = lam_corpus_locate(&corpus, &corpus.entry[i], &path, &arena, error);
-        if (code == LAM_OK) code = check_file(path, documents->html, error);
+        if (code == LAM_OK && is_text(&corpus.entry[i]))
+            code = check_file(path, documents->html, error);
     }
     lam_arena_destroy(&arena);
     return code;

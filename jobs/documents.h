@@ -41,11 +41,11 @@ bool lam_documents_single(const char *path);
 // Reads the documents, makes each plain text and tokenizes it by itself. Blocks of documents, which
 // do not depend on the number of ranks, are tokenized by the ranks in turn and collected by rank 0,
 // whose sink alone is used; every rank reads all of a dump, but of a multistream dump with its
-// index only its own streams. What a manifest lists is verified as it is read. *about lies in
-// arena. Collective over comm, all ranks return the same code; comm NULL: this process by itself.
-// LAM_INPUT if the tokenizer has no <|endoftext|>, or a manifest's text is not what was fetched;
-// errors as lam_text_read, lam_dump_read, lam_corpus_read, lam_corpus_locate, the tokenizer and the
-// sink.
+// index (beside it, or in the same manifest) only its own streams. What a manifest lists is
+// verified as it is read. *about lies in arena. Collective over comm, all ranks return the same
+// code; comm NULL: this process by itself. LAM_INPUT if the tokenizer has no <|endoftext|>, or a
+// manifest's text is not what was fetched; errors as lam_text_read, lam_dump_read, lam_corpus_read,
+// lam_corpus_locate, the tokenizer and the sink.
 LAM_CHECKED lam_code lam_documents_read(const lam_comm *comm, const lam_documents *documents,
                                         const lam_tokenizer *tokenizer, const lam_token_sink *sink,
                                         lam_documents_about *about, lam_arena *arena,

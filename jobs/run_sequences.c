@@ -2,22 +2,30 @@
 
 #include <string.h>
 
-// On rank 0: what the part's sequences are taken from. Its text is read and tokenized now, unless
-// an earlier part's is the same.
+// Collective: every text is read and tokenized once, whichever parts want it.
+static lam_code read_texts(lam_run_state *r) {
+    for (size_t i = 0; i < r->part_count; i++) {
+        lam_part *part = &r->part[i];
+        if (part->run.profile->needs_no_text) continue;
+        LAM_TRY(lam_texts_get(&r->texts, r->comm, r->request->model, part->run.input, r->config,
+                              &part->text, r->error));
+    }
+    // Only rank 0 needs them, or the tokenizer, from now on.
+    if (r->comm->rank != 0) lam_texts_destroy(&r->texts);
+    return LAM_OK;
+}
+
+// On rank 0: what the part's sequences are taken from.
 static lam_code source_of(lam_run_state *r, lam_part *part, lam_source *source) {
     *source = (lam_source){0};
     if (part->run.profile->needs_no_text)
         LAM_TRY(lam_texts_tokenizer(&r->texts, r->request->model, r->config, r->error));
-    else
-        LAM_TRY(lam_texts_get(&r->texts, r->request->model, part->run.input, r->config, &part->text,
-                              r->error));
     if (part->text) source->text = lam_texts_running(part->text, part->run.input);
     source->tokenizer = r->texts.tokenizer;
     return LAM_OK;
 }
 
-// On rank 0: reads and tokenizes every text once, and takes the sequences of every profile; equal
-// ones share a pass.
+// On rank 0: takes the sequences of every profile; equal ones share a pass.
 static lam_code take_sequences(lam_run_state *r) {
     if (r->comm->rank != 0) return LAM_OK;
     for (size_t i = 0; i < r->part_count; i++) {
@@ -76,6 +84,7 @@ static lam_code cut_chunks(lam_run_state *r) {
 }
 
 lam_code lam_run_sequences(lam_run_state *r) {
+    LAM_TRY(read_texts(r));
     LAM_TRY(lam_comm_follow(r->comm, take_sequences(r), r->error));
     LAM_TRY(lam_comm_agree(r->comm, share_sequences(r), r->error));
     return lam_comm_agree(r->comm, cut_chunks(r), r->error);

@@ -70,9 +70,11 @@ static lam_code end_document(void *user, lam_error *error) {
     return LAM_OK;
 }
 
-// A text, the articles of a dump, or the documents of a manifest.
-static lam_code tokenize(lam_texts *texts, const char *model, const lam_input *input,
-                         const lam_model_config *config, lam_text_tokens *item, lam_error *error) {
+// A text, the articles of a dump, or the documents of a manifest. Collective; comm NULL: this
+// process by itself.
+static lam_code tokenize(lam_texts *texts, const lam_comm *comm, const char *model,
+                         const lam_input *input, const lam_model_config *config,
+                         lam_text_tokens *item, lam_error *error) {
     collected c = {.item = item, .arena = &texts->arena};
     const lam_token_sink sink = {put, end_document, &c};
     const lam_documents documents = {.path = item->path,
@@ -80,9 +82,11 @@ static lam_code tokenize(lam_texts *texts, const char *model, const lam_input *i
                                      .choice = {input->limit, input->sample, texts->seed},
                                      .end_of_text = input->end_of_text};
     lam_documents_about about;
-    LAM_TRY(lam_texts_tokenizer(texts, model, config, error));
-    lam_code code =
-        lam_documents_read(NULL, &documents, texts->tokenizer, &sink, &about, &texts->arena, error);
+    lam_code code = lam_texts_tokenizer(texts, model, config, error);
+    if (comm) code = lam_comm_agree(comm, code, error);
+    LAM_TRY(code);
+    code =
+        lam_documents_read(comm, &documents, texts->tokenizer, &sink, &about, &texts->arena, error);
     if (code == LAM_OK) {
         item->html_mode = about.html_mode;
         item->source = about.source;
@@ -139,10 +143,20 @@ static lam_code read_tokens(lam_texts *texts, const char *model, const lam_model
     return code;
 }
 
-lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
-                       const lam_model_config *config, const lam_text_tokens **text,
-                       lam_error *error) {
+// What is one document rank 0 reads by itself.
+static lam_code read_alone(lam_texts *texts, const lam_comm *comm, const char *model,
+                           const lam_input *input, const lam_model_config *config,
+                           lam_text_tokens *item, lam_error *error) {
+    if (comm->rank != 0) return LAM_OK;
+    if (ends_with(item->path, ".npy")) return read_tokens(texts, model, config, item, error);
+    return tokenize(texts, NULL, model, input, config, item, error);
+}
+
+lam_code lam_texts_get(lam_texts *texts, const lam_comm *comm, const char *model,
+                       const lam_input *input, const lam_model_config *config,
+                       const lam_text_tokens **text, lam_error *error) {
     const char *path = lam_input_text(input);
+    *text = NULL;
     if (!path)
         return lam_fail(error, LAM_USAGE,
                         "no text is given: add 'text: FILE' to the job, or --text FILE");
@@ -150,8 +164,10 @@ lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *inp
         const lam_text_tokens *known = &texts->item[i];
         if (strcmp(known->path, path) == 0 && known->html == input->html &&
             known->limit == input->limit && known->sample == input->sample &&
-            known->end_of_text == input->end_of_text)
-            return *text = known, LAM_OK;
+            known->end_of_text == input->end_of_text) {
+            if (comm->rank == 0) *text = known;
+            return LAM_OK;
+        }
     }
     if (texts->count == LAM_MAX_TEXTS)
         return lam_fail(error, LAM_USAGE, "more than %d texts in one job", LAM_MAX_TEXTS);
@@ -162,13 +178,14 @@ lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *inp
                               .limit = input->limit,
                               .sample = input->sample,
                               .end_of_text = input->end_of_text};
-    if (ends_with(path, ".npy"))
-        LAM_TRY(read_tokens(texts, model, config, item, error));
+    if (lam_documents_single(path))
+        LAM_TRY(lam_comm_follow(comm, read_alone(texts, comm, model, input, config, item, error),
+                                error));
     else
-        LAM_TRY(tokenize(texts, model, input, config, item, error));
+        LAM_TRY(tokenize(texts, comm, model, input, config, item, error));
     item->whole[1] = (int64_t)item->ids.count;
     texts->count++;
-    *text = item;
+    if (comm->rank == 0) *text = item;
     return LAM_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "io/sha256.h"
 #include "jobs/input.h"
 #include "jobs/profile.h"
+#include "mpi/comm.h"
 #include "src/arena.h"
 #include "src/model.h"
 #include "src/tokenizer.h"
@@ -37,12 +38,13 @@ typedef struct lam_texts {
 
 // The tokens of an input's text, as the tokenizer in the model's folder has them, its documents one
 // behind the other (jobs/documents.h); or of a token file, which must have been made by that
-// tokenizer. Nothing is asked of the network. Owned by texts. Not collective. LAM_USAGE where no
-// text is given; LAM_INPUT for a tokenizer that does not fit the model; and as lam_documents_read,
-// lam_tokenizer_load, lam_tokens_open.
-LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const char *model, const lam_input *input,
-                                   const lam_model_config *config, const lam_text_tokens **text,
-                                   lam_error *error);
+// tokenizer. They are collected on rank 0: *text is NULL on the others, which take their part of a
+// dump or a manifest. Nothing is asked of the network. Owned by texts. Collective. LAM_USAGE where
+// no text is given; LAM_INPUT for a tokenizer that does not fit the model; and as
+// lam_documents_read, lam_tokenizer_load, lam_tokens_open.
+LAM_CHECKED lam_code lam_texts_get(lam_texts *texts, const lam_comm *comm, const char *model,
+                                   const lam_input *input, const lam_model_config *config,
+                                   const lam_text_tokens **text, lam_error *error);
 
 // Loads the tokenizer in the model's folder, if that is not done, and checks it against the model.
 // Errors as lam_tokenizer_load, and LAM_INPUT where it does not fit.

@@ -73,6 +73,22 @@ run_job "a job on a dump" --set text=dump.xml --set length=8 --set sequences=2
 dump=$digest
 run_job "a job on a dump in a manifest" --set text=dump.yaml --set length=8 --set sequences=2
 same "a job on a dump in a manifest: the same values" "$dump" "$digest"
+# So does a multistream dump, by its index where the manifest has that; that it was used a wrong one shows.
+gets "a multistream dump" text "$main/dump/m-multistream.xml.bz2" -o streams.yaml
+gets "its index" text "$main/dump/m-multistream-index.txt.bz2" -o streams.yaml
+same "its index: an entry" 2 "$(grep -c '^- name' streams.yaml)"
+forget
+for ranks in 1 3; do
+    run_job "a job on a multistream dump, $ranks ranks" --set text=streams.yaml --set length=8 --set sequences=2
+    same "a job on a multistream dump, $ranks ranks: the same values" "$dump" "$digest"
+done
+unset ranks
+gets "a wrong index" text "$main/dump/wrong-multistream-index.txt.bz2" "$main/dump/wrong-multistream.xml.bz2" -o wrong.yaml
+ranks=2 expect_error "a job by a wrong index" 3 "where its index has the next at" \
+    "$LAMINAR" sweep job.yaml --set text=wrong.yaml -o other.nc
+gets "an index alone" text "$main/dump/m-multistream-index.txt.bz2" -o index.yaml
+expect_error "a job on an index alone" 3 "index.yaml: lists no text" "$LAMINAR" sweep job.yaml --set text=index.yaml -o other.nc
+forget
 # The texts are documents: a token file keeps them, for any number of ranks, and sequences may be told not to cross them.
 expect "tokens of a manifest" "$LAMINAR" tokenize corpus.yaml --model model --html clip --end-of-text -o one.npy
 ranks=3 expect "tokens of a manifest, three ranks" \

@@ -129,9 +129,23 @@ class Handler(BaseHTTPRequestHandler):
         with open(os.path.join(os.path.dirname(__file__), "../../jobs/demo/story.txt"), "rb") as story:
             self.serve(story.read())
 
-    def dump(self, parts, query):  # /dump/NAME.xml.bz2: a small one
+    # /dump/NAME.xml.bz2: a small one; of NAME-multistream.xml.bz2 each page is a stream;
+    # NAME-multistream-index.txt.bz2: their index, of wrong-... a byte off
+    def dump(self, parts, query):
         with open(os.path.join(os.path.dirname(__file__), "../golden/dump.xml"), "rb") as dump:
-            self.serve(bz2.compress(dump.read()), kind="application/octet-stream")
+            xml = dump.read()
+        body, index = bz2.compress(xml), b""
+        if "multistream" in parts[1]:
+            head, *pages = xml.split(b"<page>")
+            *pages, last = [b"<page>" + page for page in pages]
+            end = last.index(b"</page>") + len(b"</page>")
+            body = bz2.compress(head)
+            for page in [*pages, last[:end]]:
+                number = page.split(b"<id>")[1].split(b"</id>")[0]
+                index += b"%d:%s:a title\n" % (len(body) + parts[1].startswith("wrong"), number)
+                body += bz2.compress(page)
+            body += bz2.compress(last[end:])
+        self.serve(bz2.compress(index) if "-index" in parts[1] else body, kind="application/octet-stream")
 
     def latin(self, parts, query):  # not UTF-8
         self.serve(b"caf\xe9\n", kind="text/plain; charset=iso-8859-1")

@@ -93,6 +93,9 @@ static void test_same_tokens(void **state) {
     assert_same(in_folder(folder, "corpus.yaml"), &(lam_dump_choice){0}, true, 400 + 400 + 130);
     assert_same(in_folder(folder, "corpus.yaml"), &(lam_dump_choice){.limit = 70}, false,
                 70 + 70 + 130);
+    assert_same(in_folder(folder, "streams.yaml"), &(lam_dump_choice){0}, true, 400);
+    assert_same(in_folder(folder, "streams.yaml"), &(lam_dump_choice){.sample = 150, .seed = 5},
+                false, 150);
 }
 
 // In streams by their index or in one go: the same.
@@ -162,6 +165,11 @@ static void test_failures(void **state) {
     assert_non_null(strstr(error.text, "where its index says one does"));
     assert_int_equal(collect(&comm, damaged, &sample, false, &c, &error), LAM_INPUT);
     assert_non_null(strstr(error.text, "where its index says one does"));
+    // In a manifest the index is found by its address.
+    c = (collected){.ids = c.ids, .most = PAGES};
+    const char *streams = in_folder(folder, "damaged.yaml");
+    assert_int_equal(collect(&comm, streams, &all, false, &c, &error), LAM_INPUT);
+    assert_non_null(strstr(error.text, "where its index says one does"));
     const char *changed = in_folder(folder, "changed.yaml");
     c = (collected){.ids = c.ids, .most = PAGES};
     assert_int_equal(collect(&comm, changed, &all, false, &c, &error), LAM_INPUT);
@@ -170,7 +178,8 @@ static void test_failures(void **state) {
 }
 
 // Puts a file under its digest, as laminar fetch does, and adds it to the manifest.
-static void add_entry(lam_corpus *corpus, const char *from, const char *ending, lam_arena *arena) {
+static void add_entry(lam_corpus *corpus, const char *from, const char *url, const char *ending,
+                      lam_arena *arena) {
     char sha256[LAM_SHA256_TEXT];
     size_t bytes;
     lam_error error = {0};
@@ -185,7 +194,7 @@ static void add_entry(lam_corpus *corpus, const char *from, const char *ending, 
     free(data);
     const lam_corpus_entry entry = {.name =
                                         lam_arena_format(arena, &error, "file:%zu", corpus->count),
-                                    .url = "http://example.org/",
+                                    .url = url,
                                     .time = "2026-01-01T00:00:00Z",
                                     .size = (int64_t)bytes,
                                     .sha256 = lam_arena_text(arena, sha256, strlen(sha256), &error),
@@ -202,10 +211,10 @@ static void make_manifests(void) {
     for (int i = 0; i < 130; i++) {
         int length = snprintf(text, sizeof text, "The text number %d is short.\n", i);
         write_bytes(in_folder(folder, "text.txt"), text, (size_t)length);
-        add_entry(&corpus, in_folder(folder, "text.txt"), ".txt", &arena);
+        add_entry(&corpus, in_folder(folder, "text.txt"), "http://example.org/", ".txt", &arena);
         if (i % 65 != 64) continue;
         add_entry(&corpus, in_folder(folder, i < 65 ? "dump.xml.bz2" : "dump.xml"),
-                  i < 65 ? ".xml.bz2" : ".xml", &arena);
+                  "http://example.org/", i < 65 ? ".xml.bz2" : ".xml", &arena);
     }
     assert_int_equal(lam_corpus_write(in_folder(folder, "corpus.yaml"), &corpus, &error), LAM_OK);
     lam_corpus_entry *last = &corpus.entry[129];
@@ -221,6 +230,22 @@ static void make_manifests(void) {
     write_bytes(other, data, bytes);
     free(data);
     assert_int_equal(lam_corpus_write(in_folder(folder, "changed.yaml"), &corpus, &error), LAM_OK);
+    lam_arena_destroy(&arena);
+}
+
+// NAME.yaml: the multistream dump and its index, in that order or the other.
+static void make_streams(const char *dump, const char *index, const char *manifest, bool first) {
+    lam_arena arena = {0};
+    lam_error error = {0};
+    lam_corpus corpus = {.cache = folder};
+    for (int i = 0; i < 2; i++)
+        if ((i == 0) == first)
+            add_entry(&corpus, in_folder(folder, index),
+                      "https://example.org/x/m-multistream-index.txt.bz2", ".txt", &arena);
+        else
+            add_entry(&corpus, in_folder(folder, dump),
+                      "https://example.org/x/m-multistream.xml.bz2", ".xml.bz2", &arena);
+    assert_int_equal(lam_corpus_write(in_folder(folder, manifest), &corpus, &error), LAM_OK);
     lam_arena_destroy(&arena);
 }
 
@@ -258,6 +283,8 @@ static int set_up(void **state) {
         write_dump(in_folder(folder, "dump.xml"), MADE, false);
         make_manifests();
         make_damaged();
+        make_streams("m-multistream.xml.bz2", "m-multistream-index.txt", "streams.yaml", false);
+        make_streams("x-multistream.xml.bz2", "x-multistream-index.txt", "damaged.yaml", true);
     }
     if (lam_comm_broadcast(&comm, folder, sizeof folder, 0, &error) != LAM_OK) return -1;
     return lam_tokenizer_load(LAM_TEST_DEMO, &tokenizer, &error) == LAM_OK ? 0 : -1;

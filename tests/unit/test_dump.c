@@ -243,7 +243,7 @@ static void test_own_streams_alone(void **state) {
     lam_error error = {0};
     int64_t count;
     collected c = {.count_only = true};
-    assert_int_equal(lam_dump_plan_create(many, &everything, NULL, &plan, &error), LAM_OK);
+    assert_int_equal(lam_dump_plan_create(many, NULL, &everything, NULL, &plan, &error), LAM_OK);
     assert_int_equal(plan.streams, 10);
     assert_int_equal(lam_dump_plan_read(&plan, 1, 2, collect, &c, &count, &error), LAM_OK);
     size_t articles = 0;
