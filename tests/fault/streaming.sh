@@ -54,7 +54,9 @@ launch() {
 kill_later() {
     local before tries=0 victims
     before=$(kept_files)
-    while [ "$(kept_files)" = "$before" ] && [ -d "/proc/$started" ] && [ $((tries += 1)) -lt 3000 ]; do
+    # Other layers and profiles may be kept sooner than what is looked at afterwards.
+    while { [ "$(kept_files)" = "$before" ] || [ -z "$(positions attention)" ]; } &&
+        [ -d "/proc/$started" ] && [ $((tries += 1)) -lt 3000 ]; do
         sleep 0.02
     done
     sleep "0.$((RANDOM % 3))"
