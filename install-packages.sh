@@ -8,8 +8,8 @@ set -euo pipefail
 
 packages=(gcc libc6-dev make cmake pkgconf openmpi-bin libopenmpi-dev libdnnl-dev libnetcdf-dev
           libcurl4-openssl-dev libxml2-dev libjansson-dev libyaml-dev libutf8proc-dev libssl-dev
-          libbz2-dev libopenblas-dev libscalapack-openmpi-dev gnuplot-nox)
-tests=(libcmocka-dev clang-format-14 netcdf-bin nco python3 python3-pil openssl
+          libopenblas-dev libscalapack-openmpi-dev gnuplot-nox)
+tests=(libcmocka-dev libbz2-dev clang-format-14 netcdf-bin nco python3 python3-pil openssl
        man-db mandoc dpkg-dev binutils)
 case ${1:-build} in
 build) ;;

@@ -29,7 +29,6 @@ class LaminarProfile(CMakePackage):
     depends_on("libyaml")
     depends_on("utf8proc")
     depends_on("openssl")
-    depends_on("bzip2")
     depends_on("gnuplot", when="+gnuplot", type="run")
 
     def cmake_args(self):
