@@ -17,14 +17,26 @@ typedef struct comparing {
     lam_comparison *found;
 } comparing;
 
-__attribute__((format(printf, 2, 3))) static void tell(comparing *c, const char *format, ...) {
-    c->found->different_variables++;
+// Says "group/variable: how it differs".
+__attribute__((format(printf, 4, 5))) static void
+tell(comparing *c, const lam_group *group, const char *variable, const char *format, ...) {
+    lam_comparison *found = c->found;
+    if (!found->different_variables++ && !found->lone_groups)
+        snprintf(found->first, sizeof found->first, "%s/%s", group->name, variable);
     if (!c->out) return;
     va_list list;
+    fprintf(c->out, "%s/%s: ", group->name, variable);
     va_start(list, format);
     vfprintf(c->out, format, list);
     va_end(list);
     fputc('\n', c->out);
+}
+
+static void tell_group(comparing *c, const char *group, const lam_result_file *only_in) {
+    lam_comparison *found = c->found;
+    if (!found->lone_groups++ && !found->different_variables)
+        snprintf(found->first, sizeof found->first, "group %s, only in %s", group, only_in->path);
+    if (c->out) fprintf(c->out, "%s: the whole group is only in %s\n", group, only_in->path);
 }
 
 // How far apart two numbers are, relative to the larger: 0 for two missing ones, infinite for one.
@@ -95,30 +107,36 @@ static void compare_values(comparing *c, const lam_group group[2], const int64_t
     for (int f = 0; f < 2; f++) text_at(&group[f], at[f], first, text[f]);
     if (variable->type != LAM_STRING)
         snprintf(how_far, sizeof how_far, "; relative difference at most %.3g", largest);
-    tell(c, "%s/%s: %" PRId64 " of %" PRId64 " values differ, the first at %s: %s and %s%s",
-         group[0].name, variable->name, different, count, place, text[0], text[1], how_far);
+    const bool is_first = !c->found->different_variables && !c->found->lone_groups;
+    tell(c, &group[0], variable->name,
+         "%" PRId64 " of %" PRId64 " values differ, the first at %s: %s and %s%s", different, count,
+         place, text[0], text[1], how_far);
+    if (!is_first) return;
+    char *where = c->found->first;
+    const size_t used = strlen(where);
+    snprintf(where + used, sizeof c->found->first - used, " at %s", place);
 }
 
 // Whether both variables have one type and the same dimensions; says so if not.
 static bool same_shape(comparing *c, const lam_group group[2], const int64_t at[2]) {
     const lam_variable *a = &group[0].variables[at[0]], *b = &group[1].variables[at[1]];
     if (a->type != b->type) {
-        tell(c, "%s/%s: %s in one result, %s in the other", group[0].name, a->name,
-             lam_type_name(a->type), lam_type_name(b->type));
+        tell(c, &group[0], a->name, "%s in one result, %s in the other", lam_type_name(a->type),
+             lam_type_name(b->type));
         return false;
     }
     for (int d = 0; d < LAM_MAX_DIMENSIONS; d++) {
         const char *x = a->dimensions[d], *y = b->dimensions[d];
         if (!x && !y) return true;
         if (!x || !y || strcmp(x, y) != 0) {
-            tell(c, "%s/%s: its dimensions have other names", group[0].name, a->name);
+            tell(c, &group[0], a->name, "its dimensions have other names");
             return false;
         }
         const int64_t size = lam_group_dimension(&group[0], x);
         const int64_t other = lam_group_dimension(&group[1], y);
         if (size != other) {
-            tell(c, "%s/%s: %s is %" PRId64 " in one result, %" PRId64 " in the other",
-                 group[0].name, a->name, x, size, other);
+            tell(c, &group[0], a->name, "%s is %" PRId64 " in one result, %" PRId64 " in the other",
+                 x, size, other);
             return false;
         }
     }
@@ -129,8 +147,7 @@ static void compare_variables(comparing *c, const lam_group group[2]) {
     for (size_t i = 0; i < group[0].variable_count; i++) {
         const int64_t at[2] = {(int64_t)i, lam_group_find(&group[1], group[0].variables[i].name)};
         if (at[1] < 0) {
-            tell(c, "%s/%s: only in %s", group[0].name, group[0].variables[i].name,
-                 c->file[0]->path);
+            tell(c, &group[0], group[0].variables[i].name, "only in %s", c->file[0]->path);
             continue;
         }
         c->found->variables++;
@@ -138,8 +155,7 @@ static void compare_variables(comparing *c, const lam_group group[2]) {
     }
     for (size_t i = 0; i < group[1].variable_count; i++)
         if (lam_group_find(&group[0], group[1].variables[i].name) < 0)
-            tell(c, "%s/%s: only in %s", group[1].name, group[1].variables[i].name,
-                 c->file[1]->path);
+            tell(c, &group[1], group[1].variables[i].name, "only in %s", c->file[1]->path);
 }
 
 static int64_t find_group(const lam_result_file *file, const char *name) {
@@ -153,7 +169,7 @@ static lam_code compare_groups(comparing *c, lam_error *error) {
         const char *name = c->file[0]->groups[i].name;
         const int64_t at[2] = {(int64_t)i, find_group(c->file[1], name)};
         if (at[1] < 0) {
-            tell(c, "%s: only in %s", name, c->file[0]->path);
+            tell_group(c, name, c->file[0]);
             continue;
         }
         lam_arena arena = {0};
@@ -167,7 +183,7 @@ static lam_code compare_groups(comparing *c, lam_error *error) {
     }
     for (size_t i = 0; i < c->file[1]->group_count; i++)
         if (find_group(c->file[0], c->file[1]->groups[i].name) < 0)
-            tell(c, "%s: only in %s", c->file[1]->groups[i].name, c->file[1]->path);
+            tell_group(c, c->file[1]->groups[i].name, c->file[1]);
     return LAM_OK;
 }
 

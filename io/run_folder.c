@@ -2,14 +2,17 @@
 
 #include "io/replace_file.h"
 #include "io/run_state.h"
-#include "src/log.h"
+#include "src/stop.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PATH_ROOM = 4096, MOST_IDENTITY = 1 << 22 };
@@ -22,9 +25,60 @@ lam_code lam_run_folder_name(lam_run_folder *folder, const char *output, lam_are
     return folder->path ? LAM_OK : LAM_MEMORY;
 }
 
-lam_code lam_run_folder_check(const lam_run_folder *folder, bool resume, lam_error *error) {
+// --- one run at a time: it has the file "lock" locked for as long as its process lives
+
+enum { PATIENCE = 75 }; // looks, 0.2 s apart: a run that was ended may take 15 s to be gone
+
+typedef enum locked { OURS, ANOTHERS, NOBODYS } locked;
+
+// NOBODYS: the file is not there, cannot be made, or lies where there are no locks.
+static locked try_lock(lam_run_folder *folder, int flags) {
+    char path[PATH_ROOM];
+    struct stat status = {.st_nlink = 1};
+    snprintf(path, sizeof path, "%s/lock", folder->path);
+    const int lock = open(path, O_RDWR | O_CLOEXEC | flags, 0666);
+    if (lock < 0) return NOBODYS;
+    const bool locks = flock(lock, LOCK_EX | LOCK_NB) == 0;
+    const bool anothers = !locks && errno == EWOULDBLOCK;
+    if (locks && (fstat(lock, &status) != 0 || status.st_nlink > 0)) {
+        folder->lock = lock, folder->locked = true;
+        return OURS;
+    }
+    close(lock);
+    // Its run has just ended, and removed the folder: this was the last of it.
+    return anothers || locks ? ANOTHERS : NOBODYS;
+}
+
+static lam_code fail_at_work(const lam_run_folder *folder, lam_error *error) {
+    return lam_fail(error, LAM_USAGE,
+                    "%s is of a run that is at work: wait for its end, or choose another output",
+                    folder->path);
+}
+
+// Makes the folder and locks it; waits for a run that is about to be gone.
+static lam_code make_folder(lam_run_folder *folder, lam_error *error) {
+    for (int i = 0; i < PATIENCE; i++) {
+        if (mkdir(folder->path, 0777) != 0 && errno != EEXIST)
+            return lam_fail(error, LAM_IO, "%s cannot be made: %s: choose another output",
+                            folder->path, strerror(errno));
+        if (try_lock(folder, O_CREAT) != ANOTHERS) return LAM_OK;
+        LAM_TRY(lam_stop_check(error));
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    }
+    return fail_at_work(folder, error);
+}
+
+void lam_run_folder_close(lam_run_folder *folder) {
+    if (folder->locked) close(folder->lock);
+    folder->locked = false;
+}
+
+lam_code lam_run_folder_check(lam_run_folder *folder, bool resume, lam_error *error) {
     struct stat status;
     if (resume || lstat(folder->path, &status) != 0) return LAM_OK;
+    const locked by = try_lock(folder, 0);
+    lam_run_folder_close(folder);
+    if (by == ANOTHERS) return fail_at_work(folder, error);
     return lam_fail(error, LAM_USAGE,
                     "%s is of a run that has not ended: go on with --resume, or remove it",
                     folder->path);
@@ -116,14 +170,13 @@ lam_code lam_run_folder_open(lam_run_folder *folder, const char *identity, bool 
     size_t bytes;
     LAM_TRY(lam_sha256_of(identity, strlen(identity), folder->identity, error));
     snprintf(path, sizeof path, "%s/identity", folder->path);
-    if (mkdir(folder->path, 0777) != 0 && errno != EEXIST)
-        return lam_fail(error, LAM_IO, "%s cannot be made: %s: choose another output", folder->path,
-                        strerror(errno));
+    LAM_TRY(make_folder(folder, error));
     LAM_TRY(read_whole(path, MOST_IDENTITY, &was, &bytes, error));
     *found = was != NULL;
     if (!was) {
         lam_code written = lam_replace_file(path, identity, strlen(identity), error);
-        if (written != LAM_OK) rmdir(folder->path);
+        snprintf(path, sizeof path, "%s/lock", folder->path);
+        if (written != LAM_OK) unlink(path), rmdir(folder->path);
         return written;
     }
     lam_code code = strcmp(was, identity) == 0 ? LAM_OK : fail_other(folder, was, identity, error);
@@ -150,7 +203,9 @@ static int go_through(const lam_run_folder *folder, bool remove) {
         const char *name = entry->d_name;
         const bool layer = is_layer(name) || lam_run_state_is_name(name);
         layers += layer;
-        if (!remove || !(layer || strcmp(name, "identity") == 0 || is_temporary(name))) continue;
+        if (!remove || !(layer || strcmp(name, "identity") == 0 || strcmp(name, "lock") == 0 ||
+                         is_temporary(name)))
+            continue;
         snprintf(path, sizeof path, "%s/%s", folder->path, name);
         unlink(path);
     }

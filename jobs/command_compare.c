@@ -19,6 +19,17 @@ static const lam_option compare_options[] = {
 static const char *const examples[] = {"laminar compare today.nc yesterday.nc",
                                        "laminar compare one.nc other.nc --rtol 1e-6", NULL};
 
+static lam_code fail_different(const char *const *path, const lam_comparison *found,
+                               lam_error *error) {
+    char groups[64] = "";
+    if (found->lone_groups)
+        snprintf(groups, sizeof groups, " and in %" PRId64 " groups that only one has",
+                 found->lone_groups);
+    return lam_fail(error, LAM_DIFFERENT,
+                    "%s and %s differ in %" PRId64 " variables%s, the first: %s", path[0], path[1],
+                    found->different_variables, groups, found->first);
+}
+
 static lam_code compare(const lam_command *command, const lam_arguments *arguments,
                         lam_arena *arena, lam_error *error) {
     (void)arena;
@@ -28,9 +39,7 @@ static lam_code compare(const lam_command *command, const lam_arguments *argumen
     lam_comparison found;
     LAM_TRY(
         lam_result_compare(path[0], path[1], options->rtol, quiet ? NULL : stdout, &found, error));
-    if (found.different_variables)
-        return lam_fail(error, LAM_DIFFERENT, "%s and %s differ in %" PRId64 " variables", path[0],
-                        path[1], found.different_variables);
+    if (found.different_variables || found.lone_groups) return fail_different(path, &found, error);
     if (!quiet)
         printf("equal: %" PRId64 " values of %" PRId64 " variables\n", found.values,
                found.variables);

@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct sweep_options {
     int64_t only;
@@ -131,7 +132,9 @@ static lam_code run_ranks(lam_code code, const lam_request_text *request, const 
         code = lam_sweep(&comm, &request->job, &asked, arena, error);
     }
     if (code == LAM_PEER) {
-        // The ranks can no longer agree, nor end together.
+        // The ranks can no longer agree, nor end together. Where one of them is gone the watch
+        // names it within this second, and ends this process.
+        if (comm.watch) sleep(1);
         fprintf(stderr, "laminar: error: %s\n", error->text);
         lam_comm_abort(&comm, code);
     }

@@ -50,7 +50,13 @@ void lam_keeper_create(lam_keeper *k, const lam_run_folder *folder, double inter
 }
 
 void lam_keeper_destroy(lam_keeper *k) {
+    const double began = clock_now();
     lam_keeper_settle(k);
+    if (k->times)
+        lam_log_any(LAM_VERBOSE,
+                    "states were kept %lld times, %.1f MB: it held this rank up for %.2f s, and "
+                    "%.2f s at its end",
+                    (long long)k->times, k->bytes / 1e6, k->held, clock_now() - began);
     lam_run_writer_destroy(k->writer);
     k->writer = NULL;
 }
@@ -144,6 +150,7 @@ static void put(lam_keeper *k, const char *name, int64_t kept, const lam_state *
     }
     lam_run_state_remove(k->folder, name, kept, state->position);
     k->writing_state = true;
+    k->bytes += (double)file.bytes;
     lam_run_writer_put(k->writer, &file, false);
 }
 
@@ -157,9 +164,11 @@ lam_code lam_keeper_state(lam_keeper *k, const lam_state *state, bool now, lam_e
     LAM_TRY(gather(state, !k->states ? CANNOT : due ? DUE : NOT_DUE, &least, &most, error));
     if (least == CANNOT) k->states = false;
     if (least < DUE || state->position == k->kept) return LAM_OK;
+    const double began = clock_now();
     put(k, k->name, k->kept, state);
     k->kept = state->position;
     k->since = clock_now();
+    k->times++, k->held += k->since - began;
     return LAM_OK;
 }
 
@@ -187,6 +196,8 @@ void lam_keeper_seen(lam_keeper *k, const char *profile, int64_t layer, int64_t 
 }
 
 void lam_keeper_end_seen(lam_keeper *k) {
-    k->spent = clock_now() - k->since;
-    k->since = clock_now();
+    const double now = clock_now();
+    k->spent = now - k->since;
+    k->since = now;
+    k->times++, k->held += k->spent;
 }

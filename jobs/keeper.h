@@ -19,6 +19,8 @@ typedef struct lam_keeper {
     bool writing_state;           // what the writer was given last is a state
     double since;                 // when the last state was kept, or the layer began
     double spent;                 // seconds on the last of what layers have seen
+    int64_t times;                // that a state was kept, or what all layers have seen
+    double held, bytes;           // seconds that this held the rank up, and bytes of it, in all
     int64_t kept;                 // the position of the layer's last state, -1: none
     char name[LAM_RUN_FILE_NAME]; // the layer's
 } lam_keeper;
@@ -30,7 +32,7 @@ void lam_keeper_create(lam_keeper *keeper, const lam_run_folder *folder, double 
 // Waits for what is being written, whose copy is gone then, and takes what came of it.
 void lam_keeper_settle(lam_keeper *keeper);
 
-// Waits likewise.
+// Waits likewise; a verbose run says what keeping states has taken.
 void lam_keeper_destroy(lam_keeper *keeper);
 
 // Keeps a finished layer; its states are gone then.

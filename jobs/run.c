@@ -115,6 +115,8 @@ static lam_code open_folder(lam_run_state *r) {
     if (r->ended) return LAM_OK;
     LAM_TRY(lam_run_folder_open(&r->folder, identity, &r->resumed, r->error));
     r->opened = true;
+    if (r->request->resume && !r->resumed) LAM_TRY(find_result(r)); // of a run that was waited for
+    if (r->ended) lam_run_folder_remove(&r->folder);
     if (r->resumed) lam_log(LAM_NORMAL, "going on with what is kept in %s", r->folder.path);
     return LAM_OK;
 }
@@ -205,6 +207,7 @@ lam_code lam_run(const lam_run_request *request, lam_error *error) {
     for (size_t i = 0; r.part && i < r.part_count; i++)
         for (int64_t l = 0; r.part[i].layer_arena && l < r.layer_count; l++)
             lam_arena_destroy(&r.part[i].layer_arena[l]);
+    lam_run_folder_close(&r.folder);
     lam_team_destroy(&r.team);
     lam_texts_destroy(&r.texts);
     lam_checkpoint_close(r.checkpoint);

@@ -106,6 +106,7 @@ static lam_code tick_restore(void *user, lam_state *state, bool *found, lam_erro
 
 static lam_code tick_keep(void *user, const lam_state *state, bool now, lam_error *error) {
     const lam_layer_tick *tick = user;
+    if (now) lam_stop_busy(false);
     return lam_keeper_state(tick->keeper, state, now, error);
 }
 
@@ -119,8 +120,10 @@ static lam_code finish_layers(lam_run_state *r, lam_part *part) {
             continue;
         }
         lam_tick tick = {tick_units, tick_restore, tick_keep, &at};
+        lam_stop_busy(true);
         lam_code code = part->run.profile->finish(&part->run, at.layer, part->state[l], part->mine,
                                                   &tick, &part->layer_arena[l], r->error);
+        lam_stop_busy(false);
         if (r->team.close(&r->team, code, r->error) != LAM_OK)
             return lam_fail_within(r->error, "%s, layer %lld", part->run.profile->name,
                                    (long long)at.layer);

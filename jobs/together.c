@@ -18,8 +18,11 @@ static lam_code finish_layer(const lam_together_request *q, lam_mpi_grid *grid, 
     LAM_TRY(lam_comm_broadcast(q->comm, &kept, sizeof kept, grid->source, error));
     if (kept) return LAM_OK;
     LAM_TRY(lam_comm_agree(q->comm, lam_stop_check(error), error));
-    if (q->run->profile->finish_together(q->run, layer, mine ? q->state[own] : NULL, q->groups,
-                                         &grid->grid, error) != LAM_OK)
+    lam_stop_busy(true); // all ranks at once
+    const lam_code code = q->run->profile->finish_together(
+        q->run, layer, mine ? q->state[own] : NULL, q->groups, &grid->grid, error);
+    lam_stop_busy(false);
+    if (code != LAM_OK)
         return lam_fail_within(error, "%s, layer %lld", q->run->profile->name, (long long)layer);
     if (has && q->done) q->done(q->user, layer);
     return LAM_OK;

@@ -150,8 +150,10 @@ static lam_code stream_run(lam_stream *s) {
         }
         LAM_TRY(await(s, &s->send[buffer]));
         if (s->code == LAM_OK) s->code = lam_stop_check(s->error);
+        lam_stop_busy(true);
         if (s->code == LAM_OK)
             s->code = compute(s, turn.pass, &turn.batch, s->message[buffer] + HEADER);
+        lam_stop_busy(false);
         if (!s->last) LAM_TRY(post_send(s, buffer, turn.number, rows));
         if (p->tick) p->tick(p->user, rows);
     }

@@ -85,6 +85,18 @@ static _Noreturn void give_up(lam_watch *w, const lam_peer *lost, bool silent, c
     _exit(LAM_PEER);
 }
 
+// Ends all ranks, as one of them was asked to, and is at a calculation that it cannot leave: what
+// the run has kept before is what is left.
+static void leave(lam_watch *w) {
+    if (w->rank == 0)
+        fprintf(stderr,
+                "laminar: ended by %s in the midst of a long calculation; with --resume the run "
+                "goes on from what was kept before\n",
+                lam_stop_name());
+    say_all(w, LAM_WORD_LEAVE, 0);
+    if (w->rank == 0) _exit(LAM_INTERRUPTED); // the others once they hear of it
+}
+
 static void listen_to(lam_watch *w, lam_peer *peer) {
     lam_word word;
     while (peer->socket >= 0) {
@@ -102,6 +114,10 @@ static void listen_to(lam_watch *w, lam_peer *peer) {
         if (word.kind == LAM_WORD_LOST) { // who tells it has said why
             say_all(w, LAM_WORD_LOST, word.number);
             _exit(LAM_PEER);
+        }
+        if (word.kind == LAM_WORD_LEAVE) {
+            leave(w);
+            _exit(LAM_INTERRUPTED);
         }
         if (word.kind == LAM_WORD_HERE && word.number) lam_stop_tell(word.number);
         if (word.kind == LAM_WORD_BYE) peer->expected = false, disconnect(peer);
@@ -153,6 +169,7 @@ static void *watch(void *state) {
         const int signal = lam_stop_signal();
         if (signal != w->told || time - w->said >= beat) say_all(w, LAM_WORD_HERE, signal);
         w->told = signal;
+        if (lam_stop_overdue()) leave(w);
         check_patience(w, time);
     }
     say_all(w, w->lost ? LAM_WORD_LOST : LAM_WORD_BYE, w->rank);
@@ -169,11 +186,11 @@ static bool is_speaker(const lam_watch *w) {
 
 static lam_code make(lam_watch **watch, const lam_comm *comm, double patience, lam_error *error) {
     lam_watch *w = calloc(1, sizeof *w);
-    const size_t count = comm->rank == 0 ? (size_t)comm->size - 1 : 1;
+    const size_t count = comm->rank == 0 ? (size_t)comm->size - 1 : 1; // may be 0
     if (w) {
         *w = (lam_watch){.rank = comm->rank, .count = (int)count, .patience = patience};
         w->host = calloc((size_t)comm->size, sizeof *w->host);
-        w->peer = calloc(count, sizeof *w->peer);
+        w->peer = calloc(count + 1, sizeof *w->peer);
         w->polled = calloc(count + 2, sizeof *w->polled);
     }
     *watch = w;
@@ -197,8 +214,9 @@ static lam_code join(lam_watch *w, const lam_comm *comm, bool *joined, lam_error
                            "gathering the names of hosts", error));
     w->speaks = is_speaker(w);
     if (w->rank == 0) {
-        w->polled[1].fd = lam_watch_listen(comm->host_ranks == comm->size, &w->place);
-        *joined = w->polled[1].fd >= 0 && start(w);
+        if (w->count > 0)
+            w->polled[1].fd = lam_watch_listen(comm->host_ranks == comm->size, &w->place);
+        *joined = (w->count == 0 || w->polled[1].fd >= 0) && start(w);
     }
     LAM_TRY(lam_comm_broadcast(comm, &w->place, sizeof w->place, 0, error));
     if (w->rank == 0) return LAM_OK;
@@ -211,7 +229,6 @@ static lam_code join(lam_watch *w, const lam_comm *comm, bool *joined, lam_error
 lam_code lam_watch_create(lam_watch **watch, const lam_comm *comm, double patience,
                           lam_error *error) {
     *watch = NULL;
-    if (comm->size == 1) return LAM_OK;
     bool joined = false;
     lam_code code = lam_comm_agree(comm, make(watch, comm, patience, error), error);
     if (code == LAM_OK) code = join(*watch, comm, &joined, error);
@@ -222,7 +239,7 @@ lam_code lam_watch_create(lam_watch **watch, const lam_comm *comm, double patien
     if (code == LAM_OK && joined) return LAM_OK;
     lam_watch_destroy(*watch);
     *watch = NULL;
-    if (code == LAM_OK)
+    if (code == LAM_OK && comm->size > 1)
         lam_log(LAM_NORMAL,
                 "the ranks cannot reach rank 0 (%s) over TCP: a rank or network that "
                 "fails may leave them waiting",

@@ -13,6 +13,7 @@ typedef enum lam_word_kind {
     LAM_WORD_HELLO,
     LAM_WORD_HERE,
     LAM_WORD_LOST,
+    LAM_WORD_LEAVE,
     LAM_WORD_BYE
 } lam_word_kind;
 

@@ -12,6 +12,10 @@ enum { SIGNALS = sizeof signals / sizeof *signals };
 // What the operating system has to tell, it tells to the process: the only globals of their kind.
 static atomic_int asked;     // the signal
 static atomic_bool deferred; // while it is set, lam_stop_asked says no (lam_stop_defer)
+static atomic_bool busy;     // lam_stop_busy
+static _Atomic double asked_at, busy_since;
+
+static const double patience = 20; // seconds
 
 static double now(void) {
     struct timespec time;
@@ -51,7 +55,19 @@ lam_code lam_stop_begin(lam_error *error) {
 }
 
 bool lam_stop_asked(void) {
-    return asked != 0 && !deferred;
+    if (asked == 0 || deferred) return false;
+    busy = false;
+    return true;
+}
+
+void lam_stop_busy(bool is) {
+    busy_since = now();
+    busy = is;
+}
+
+bool lam_stop_overdue(void) {
+    const double late = now() - patience;
+    return busy && asked != 0 && asked_at < late && busy_since < late;
 }
 
 void lam_stop_defer(bool defer) {
@@ -64,6 +80,7 @@ int lam_stop_signal(void) {
 
 void lam_stop_tell(int number) {
     int none = 0;
+    if (asked == 0) asked_at = now();
     atomic_compare_exchange_strong(&asked, &none, number);
 }
 

@@ -20,6 +20,13 @@ bool lam_stop_asked(void);
 // Defers requests, or does not any more: for short work whose end leaves more than its middle.
 void lam_stop_defer(bool defer);
 
+// While it is set, this process calculates, and finds out about a request only between its pieces,
+// by lam_stop_asked, which unsets it as it says yes. Not for what waits for other processes.
+void lam_stop_busy(bool busy);
+
+// Whether a calculation has not found out about a request for 20 seconds: it is to be given up.
+bool lam_stop_overdue(void);
+
 // The signal of the request; 0: there was none.
 int lam_stop_signal(void);
 

@@ -67,11 +67,17 @@ listing() {
     find . \( -type d -printf '%p\n' \) -o -printf '%p %y %l %s %T@\n' | sort
 }
 
+# since NANOSECONDS: the seconds since then.
+since() {
+    awk -v from="$1" -v to="$(date +%s%N)" 'BEGIN { printf "%.1f", (to - from) / 1e9 }'
+}
+
 # run COMMAND...: its output in $log/out and $log/err, its status, or those of all ranks, in
-# $statuses. With ranks=N before it, it runs on N ranks, each of which must end by itself: mpirun is
+# $statuses, how long it took in $seconds_taken. With ranks=N before it, it runs on N ranks, each of which must end by itself: mpirun is
 # told of crashes only, as it would kill the others at the first rank that ends with an error.
 run() {
-    local limit=${seconds:-30} status
+    local limit=${seconds:-30} status began
+    began=$(date +%s%N)
     : >"$log/statuses"
     if [ -n "${ranks:-}" ]; then
         # shellcheck disable=SC2016 # for the shell of the rank
@@ -85,6 +91,7 @@ run() {
         timeout -k 5 "$limit" "$@" </dev/null >"$log/out" 2>"$log/err"
         statuses="$? "
     fi
+    seconds_taken=$(since "$began")
 }
 
 # Why the last run is not what it should be: status NUMBER on every rank, or nothing.
@@ -172,6 +179,13 @@ attribute() {
 
 digest() {
     attribute "$1" profile_sha256
+}
+
+# row FAULT SECONDS RESULT DIGEST: a row of the table that fault/table.bash makes: what the result came to
+# after the fault.
+row() {
+    [ -z "${LAMINAR_FAULT_TABLE:-}" ] ||
+        echo "| $1 | $2 | $([ "$(digest "$3")" = "$4" ] && echo yes || echo no) |" >>"$LAMINAR_FAULT_TABLE"
 }
 
 # --- safetensors: 8 bytes of length, that many of JSON, the data

@@ -74,6 +74,7 @@ if "${mounted[@]}" touch full/x.nc 2>/dev/null; then
         "$log/err")"
     prepare "${sweep[@]}" -o whole.nc
     same "a full disk: the same values" "$(digest whole.nc)" "$(digest x.nc)"
+    row "no room for a state on the disk, which is said" "goes on" x.nc "$(digest whole.nc)"
 else
     echo "left out: a full disk, which this system lets nobody mount"
 fi

@@ -25,19 +25,51 @@ for case in "1 2 3" "0 2 14" "2 3 26" "0 3 30"; do
     resumes "$name" $((4 - count)) "$whole"
 done
 
+# --- a rank that runs out of memory, which the system ends
+# limited PID: it gets no more memory than it has; false where nobody can do that.
+limited() {
+    local v1=/sys/fs/cgroup/memory/laminar-test-$$ v2=/sys/fs/cgroup/laminar-test-$$
+    if mkdir "$v1" 2>/dev/null && echo 0 >"$v1/memory.limit_in_bytes" 2>/dev/null; then
+        group=$v1
+    elif mkdir "$v2" 2>/dev/null && echo 0 >"$v2/memory.max" 2>/dev/null; then
+        group=$v2
+    else
+        rmdir "$v1" "$v2" 2>/dev/null
+        return 1
+    fi
+    echo "$1" >"$group/cgroup.procs" || { rmdir "$group" && return 1; }
+}
+start 2 "$LAMINAR" sweep job.yaml -o cut.nc -q
+kept 3
+if limited "$(cat "$log/pid.1")" 2>"$log/limited"; then
+    ended
+    name="rank 1 of 2 out of memory, and ended by the system"
+    says "$name" 1 "$(hostname)" "was killed or has crashed (out of memory?)"
+    check "$name: it was the system" test "$(sed -n 's/^oom_kill //p' "$group"/memory.{oom_control,events} 2>/dev/null)" -gt 0
+    within 15 "$name"
+    rmdir "$group"
+    resumes "$name" 1 "$whole"
+else
+    echo "left out: a rank out of memory (no control group can be made here)"
+    wait "$started"
+    rm -rf cut.nc cut.run
+fi
+
 # --- a rank that hangs, as one whose host does
-start 2 "$LAMINAR" sweep job.yaml -o cut.nc -q --set watchdog=3s --set sae.epochs=100000
-kept 24
+start 2 "$LAMINAR" sweep job.yaml -o cut.nc -q --set watchdog=3s
+kept 20
 signal STOP 1
+began=$(date +%s%N)
 for ((i = 0; i < 300; i++)); do
     [ ! -e "$log/status.0" ] || break
     sleep 0.1
 done
+seconds_taken=$(since "$began")
 signal KILL 1 2>/dev/null # mpirun may have done so
 wait "$started"
 same "silent: status of the other" 7 "$(cat "$log/status.0")"
 says silent 1 "$(hostname)" "was not heard of for 3 s (is its host or the network down?)"
-rm -rf cut.run
+resumes "rank 1 of 2 hangs, watchdog 3 s" 3 "$whole"
 
 # --- hosts on a network of their own
 cluster=$LAMINAR_SHARED/cluster
@@ -69,6 +101,6 @@ for cut in h3 h2; do
     sleep 1
     $ON h1 timeout 60 mpirun -np 3 --map-by node "$LAMINAR" sweep job.yaml -o cut.nc -q --resume </dev/null 2>"$log/err"
     same "$cut is cut off: goes on to the same values" "$whole" "$(digest cut.nc)"
-    row "the link of one host of 3 goes down, watchdog 10 s" "$taken" "$whole"
+    row "the link of one host of 3 goes down, watchdog 10 s" "$taken" cut.nc "$whole"
     rm -rf cut.nc cut.run
 done

@@ -5,6 +5,8 @@
 // would by itself, and a line to standard error says which it was. LAMINAR_FAULT=RANK:FILE: none
 // fails; the file gets a line for each place in the program that calls, "PLACE NAME".
 //
+// LAMINAR_FAULT_SLOW=SECONDS: eigenvalues take so much longer.
+//
 // What threads other than the first do is left alone, as it comes at no fixed time.
 #include "src/arena.h"
 #include "src/product.h"
@@ -110,6 +112,20 @@ WRAP(int, unlink, (const char *path), (path), EIO, -1)
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), ENOSPC, -1)
 WRAP(DIR *, opendir, (const char *path), (path), EACCES, NULL)
 WRAP(char *, realpath, (const char *path, char *to), (path, to), EACCES, NULL)
+
+void __real_dsyevd_(const char *job, const char *half, const int *n, double *a, const int *stride,
+                    double *values, double *work, const int *size, int *integers,
+                    const int *integer_size, int *info);
+void __wrap_dsyevd_(const char *job, const char *half, const int *n, double *a, const int *stride,
+                    double *values, double *work, const int *size, int *integers,
+                    const int *integer_size, int *info);
+void __wrap_dsyevd_(const char *job, const char *half, const int *n, double *a, const int *stride,
+                    double *values, double *work, const int *size, int *integers,
+                    const int *integer_size, int *info) {
+    const char *slow = getenv("LAMINAR_FAULT_SLOW");
+    if (slow) sleep((unsigned)atoi(slow));
+    __real_dsyevd_(job, half, n, a, stride, values, work, size, integers, integer_size, info);
+}
 
 // What ferror asks for is set as glibc sets it.
 size_t __real_fread(void *to, size_t size, size_t n, FILE *file);

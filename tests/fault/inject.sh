@@ -115,5 +115,5 @@ for ((i = 0; i < most; i++)); do
     rm -rf cut.nc cut.run .laminar-*
 done
 [ "$failed" -ne 0 ] || { cp "$log/begun.nc" cut.nc && whole=$(digest cut.nc); }
-row "one call fails, at each of $most places of $all" "the whole run at most $slowest" "$whole"
+row "one call fails (memory, file, MPI, netCDF, product), at each of $most places of $all" "the whole run at most $slowest" cut.nc "$whole"
 check "places that were missed: $missed" test $((10 * missed)) -le "$most"

@@ -65,5 +65,5 @@ sweep 2
 wait "$started"
 same "the end: status" 0 $?
 same "the end: the same values" "$whole" "$(digest cut.nc)"
-row "a random rank of 2 or 3 killed, $kills times" "at most $(printf '%d.%d' $((slowest / 1000)) $((slowest % 1000 / 100)))" "$whole"
+row "a random rank of 2 or 3 killed, $kills times" "at most $(printf '%d.%d' $((slowest / 1000)) $((slowest % 1000 / 100)))" cut.nc "$whole"
 check "the end: nothing is left" test ! -e cut.run

@@ -41,7 +41,7 @@ ended() {
     local began
     began=$(date +%s%N)
     wait "$started"
-    seconds_taken=$(awk -v from="$began" -v to="$(date +%s%N)" 'BEGIN { printf "%.1f", (to - from) / 1e9 }')
+    seconds_taken=$(since "$began")
     statuses=$(cat "$log"/status.* 2>/dev/null | tr '\n' ' ')
 }
 
@@ -50,18 +50,12 @@ within() {
     check "$2: within $1 s" awk -v taken="$seconds_taken" -v most="$1" 'BEGIN { exit !(taken <= most) }'
 }
 
-# row FAULT SECONDS DIGEST: a row of the table that table.bash makes; the digest is that of cut.nc, gone
-# on with after the fault.
-row() {
-    [ -z "${LAMINAR_FAULT_TABLE:-}" ] ||
-        echo "| $1 | $2 | $([ "$(digest cut.nc)" = "$3" ] && echo yes || echo no) |" >>"$LAMINAR_FAULT_TABLE"
-}
-
 # resumes NAME RANKS DIGEST: the run that was cut goes on to these values and leaves nothing.
 resumes() {
+    local taken=$seconds_taken
     ranks=$2 seconds=120 expect "$1: goes on" "$LAMINAR" sweep job.yaml -o cut.nc -q --resume
     same "$1: the same values" "$3" "$(digest cut.nc)"
-    row "$1, then gone on with on $2" "$seconds_taken" "$3"
+    row "$1, then gone on with on $2" "$taken" cut.nc "$3"
     check "$1: nothing is left" test ! -e cut.run
     rm -rf cut.nc cut.run
 }

@@ -70,6 +70,17 @@ check "SIGTERM: no result" test ! -e cut.nc
 # --- what is kept: not gone over by accident, not mixed with another run's
 expect_error "without --resume" 2 "cut.run is of a run that has not ended" \
     "$LAMINAR" sweep job.yaml -o cut.nc
+if command -v flock >/dev/null; then
+    exec 9>>cut.run/lock
+    flock 9
+    expect_error "at work" 2 "cut.run is of a run that is at work: wait for its end" \
+        "$LAMINAR" sweep job.yaml -o cut.nc
+    ranks=2 expect_error "at work, --resume" 2 "cut.run is of a run that is at work: wait for its end" \
+        "$LAMINAR" sweep job.yaml -o cut.nc --resume
+    exec 9>&-
+else
+    echo "left out: two runs in one folder (flock is not there)"
+fi
 expect_error "another job" 2 "sae.epochs was 20 and is 21" \
     "$LAMINAR" sweep job.yaml -o cut.nc --resume --set sae.epochs=21
 expect_error "another seed" 2 "seed was 1 and is 2" \

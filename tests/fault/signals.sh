@@ -44,6 +44,36 @@ same "SIGUSR1 to mpirun: status" 8 $?
 seconds_taken=$((SECONDS - seconds_taken))
 resumes "SIGUSR1 to mpirun" 2 "$whole"
 
+# --- in the midst of a calculation that takes longer than anybody may wait
+if [ -x "${LAMINAR_FAULTS:-}" ]; then
+    printf '%s\n' "model: model" "text: page.html" "sequences: 4" "length: 64" "heads: {}" \
+        "spectrum: {sites: [mlp_out], separation: no}" >job.yaml
+    prepare "$LAMINAR" sweep job.yaml -o whole.nc
+    export LAMINAR_FAULT_SLOW=60
+    "$LAMINAR_FAULTS" sweep job.yaml -o alone.nc -q 2>"$log/alone" &
+    alone=$!
+    start 2 "$LAMINAR_FAULTS" sweep job.yaml -o cut.nc -q
+    kept 12
+    until [ -e alone.run/heads-11 ]; do sleep 0.02; done
+    sleep 0.5
+    kill -TERM $alone
+    signal TERM 1
+    ended
+    unset LAMINAR_FAULT_SLOW
+    name="SIGTERM to rank 1 of 2 at a calculation of a minute"
+    same "$name: status of all" "8 8 " "$statuses"
+    said="laminar: ended by SIGTERM in the midst of a long calculation; with --resume the run goes on from what was kept before"
+    same "$name: one line" "$said" "$(grep '^laminar' "$log/err")"
+    within 30 "$name"
+    check "$name: what was finished is kept" test -e cut.run/heads-11
+    resumes "$name" 1 "$(digest whole.nc)"
+    wait $alone
+    same "SIGTERM to a rank alone at a calculation of a minute: status" 8 $?
+    same "SIGTERM to a rank alone at a calculation of a minute: one line" "$said" "$(cat "$log/alone")"
+else
+    echo "left out: a signal at a long calculation (laminar_faults is not built: LAMINAR_FAULTS)"
+fi
+
 # --- a second signal does not wait; one that follows at once is the same request
 "$LAMINAR" synth gpt2:24x1024x16 big --dtype F32 -q & # writes 1.4 GB at most
 first=$!

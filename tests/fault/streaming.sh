@@ -38,8 +38,9 @@ positions() {
     find cut.run -name "seen-$1-3.*.0" 2>/dev/null | cut -d. -f3 | sort -n | tr '\n' ' '
 }
 
+# Whole ones, of any layer of any rank.
 kept_files() {
-    find cut.run -name '*-[0-9]*' 2>/dev/null | sort
+    find cut.run -name '*-[0-9]*' ! -name '.*' 2>/dev/null | sort
 }
 
 # launch RANKS JOB [OPTION...]: the run, begun or gone on with, in the background.
@@ -52,7 +53,7 @@ launch() {
 # kill_later: a random rank of the run, some time after more was kept than there had been; $kills counts
 # those that came before its end.
 kill_later() {
-    local before tries=0 victims
+    local before tries=0 victims began
     before=$(kept_files)
     # Other layers and profiles may be kept sooner than what is looked at afterwards.
     while { [ "$(kept_files)" = "$before" ] || [ -z "$(positions attention)" ]; } &&
@@ -61,8 +62,10 @@ kill_later() {
     done
     sleep "0.$((RANDOM % 3))"
     victims=("$log"/pid.*)
+    began=$(date +%s%N)
     kill -KILL "$(cat "${victims[RANDOM % ${#victims[@]}]}")" 2>/dev/null
     wait "$started"
+    seconds_taken="$seconds_taken $(since "$began")"
     [ -e cut.nc ] || kills=$((kills + 1))
 }
 
@@ -76,19 +79,20 @@ finishes() {
 # --- killed again and again, each time on another number of ranks
 for job in "streaming 14 1 3" "passing 2 14 1"; do
     read -r job counts <<<"$job"
-    kills=0
+    kills=0 seconds_taken=
     prepare "$LAMINAR" sweep "$job.yaml" -o "$job.nc" --set checkpoint=never
     whole=$(digest "$job.nc")
     for count in $counts; do
         launch "$count" "$job"
         kill_later
         if [ -e cut.nc ]; then break; fi
-        check "$job, killed on $count: what has passed is kept" test -n "$(positions attention)"
+        check "$job, killed on $count: what has passed is kept" test -n "$(kept_files)"
     done
     check "$job: killed before its end" test "$kills" -gt 0
     [ ! -e cut.nc ] || { same "$job: the same values" "$whole" "$(digest cut.nc)" && rm cut.nc; }
+    taken=$(tr ' ' '\n' <<<"$seconds_taken" | sort -g | tail -n 1)
     finishes "$job, killed on $counts ranks, then on 1" "$job" 1 "$whole"
-    row "$job: killed while sequences pass, on $counts ranks in turn" "-" "$whole"
+    row "a rank killed while sequences pass ($job), on $counts ranks in turn, then on 1" "at most $taken" cut.nc "$whole"
     rm -rf cut.nc cut.run
 done
 
@@ -117,6 +121,7 @@ for damage in "truncate -s 200" "rm" "flip" "all"; do
     fi
     [ "$damage" = rm ] || check "damage ($damage): says so" grep -q "is damaged: it is left out" "$log/err"
     same "damage ($damage): the same values" "$whole" "$(digest cut.nc)"
+    row "what was kept last is damaged ($damage): the one before is taken" "-" cut.nc "$whole"
     rm -rf cut.nc cut.run
 done
 
@@ -132,9 +137,10 @@ for wait in 0.2 0.4 0.8 1.6 3.2 6.4; do # from its beginning, for it to come in 
 done
 same "SIGUSR1: status of all" "8 8 8 " "$statuses"
 within 30 "SIGUSR1"
+taken=$seconds_taken
 check "SIGUSR1: what has passed is kept" test -n "$(positions sae)"
 at=$(positions sae)
 ranks=14 seconds=120 expect "SIGUSR1: goes on" "$LAMINAR" sweep streaming.yaml -o cut.nc --resume
 check "SIGUSR1: from there" grep -q "goes on behind sequence ${at% } of" "$log/err"
 same "SIGUSR1: the same values" "$whole" "$(digest cut.nc)"
-row "streaming: SIGUSR1 to rank 1 of 3, then gone on with on 14" "$seconds_taken" "$whole"
+row "SIGUSR1 to rank 1 of 3 while sequences pass, then gone on with on 14" "$taken" cut.nc "$whole"

@@ -5,7 +5,7 @@ here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 LAMINAR_FAULT_TABLE=$(mktemp)
 export LAMINAR_FAULT_TABLE
 trap 'rm -f "$LAMINAR_FAULT_TABLE"' EXIT
-for test in signals dead kills inject; do
+for test in signals dead kills alone streaming checkpoint inject; do
     bash "$here/$test.sh" >&2 || echo "$test failed" >&2
 done
 echo "| fault | seconds until the run ended | the resumed values are equal |"

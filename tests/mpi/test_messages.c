@@ -43,6 +43,17 @@ int MPI_Recv(void *data, int count, MPI_Datatype type, int from, int tag, MPI_Co
     return PMPI_Recv(data, count, type, from, tag, of, status);
 }
 
+// As of an MPI that is up already, and was built without threads.
+static int asked_threads;
+
+int MPI_Init_thread(int *argc, char ***argv, int required, int *provided) {
+    int is_up;
+    asked_threads = required;
+    *provided = MPI_THREAD_SINGLE;
+    PMPI_Initialized(&is_up);
+    return is_up ? MPI_SUCCESS : PMPI_Init_thread(argc, argv, required, provided);
+}
+
 static void begin(void) {
     most = pieces = 0;
 }
@@ -136,12 +147,21 @@ static void test_team(void **state) {
     lam_arena_destroy(&arena);
 }
 
+static void test_no_threads(void **state) {
+    (void)state;
+    lam_comm other;
+    assert_int_equal(asked_threads, MPI_THREAD_FUNNELED);
+    assert_int_equal(lam_comm_create(&other, NULL, NULL, &error), LAM_PEER);
+    assert_non_null(strstr(error.text, "laminar needs MPI_THREAD_FUNNELED"));
+}
+
 int main(int argc, char **argv) {
     if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_broadcast),
         cmocka_unit_test(test_send),
         cmocka_unit_test(test_team),
+        cmocka_unit_test(test_no_threads),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     lam_comm_destroy(&comm);

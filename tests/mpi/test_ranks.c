@@ -54,6 +54,21 @@ static void test_layout(void **state) {
         }
 }
 
+// 36 layers on 144 ranks: four a layer.
+static void test_teams(void **state) {
+    (void)state;
+    lam_arena arena = {0};
+    lam_layout layout = make_layout(36, 144, NULL, &arena);
+    for (int rank = 0; rank < 144; rank++) {
+        const lam_place place = lam_layout_place(&layout, rank);
+        assert_int_equal(place.first_layer, rank / 4);
+        assert_int_equal(place.layer_count, 1);
+        assert_int_equal(place.member, rank % 4);
+        assert_int_equal(place.members, 4);
+    }
+    lam_arena_destroy(&arena);
+}
+
 // Layers that cost more have more ranks, ranks whose layers cost more have fewer: the costliest
 // rank costs what an exhaustive search finds.
 static void test_balance(void **state) {
@@ -281,11 +296,11 @@ int main(int argc, char **argv) {
     lam_error error;
     if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),    cmocka_unit_test(test_balance),
-        cmocka_unit_test(test_agree),     cmocka_unit_test(test_follow),
-        cmocka_unit_test(test_broadcast), cmocka_unit_test(test_collect),
-        cmocka_unit_test(test_pipeline),  cmocka_unit_test(test_pipeline_failure),
-        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_layout),           cmocka_unit_test(test_teams),
+        cmocka_unit_test(test_balance),          cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_follow),           cmocka_unit_test(test_broadcast),
+        cmocka_unit_test(test_collect),          cmocka_unit_test(test_pipeline),
+        cmocka_unit_test(test_pipeline_failure), cmocka_unit_test(test_progress),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     lam_comm_destroy(&comm);

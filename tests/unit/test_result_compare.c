@@ -37,6 +37,7 @@ static void test_equal(void **state) {
     assert_string_equal(compare(here, 0, &found), "");
     assert_int_equal(found.different_values, 0);
     assert_int_equal(found.different_variables, 0);
+    assert_string_equal(found.first, "");
     int64_t values = 0, variables = 0;
     for (int g = 0; g < 3; g++)
         for (size_t v = 0; v < here->made.groups[g].variable_count; v++, variables++)
@@ -59,6 +60,7 @@ static void test_place(void **state) {
     assert_non_null(strstr(said, ": 8 and 12; relative difference at most inf"));
     assert_int_equal(found.different_values, 2);
     assert_int_equal(found.different_variables, 1);
+    assert_string_equal(found.first, "tuning/qkv/beta at layer 4, unit 17");
 }
 
 // One bit in any type counts, and a zero's sign, but not which of the many NaN it is.
@@ -111,8 +113,12 @@ static void test_shapes(void **state) {
     assert_non_null(strstr(said, "sae/mse: its dimensions have other names\n"));
     assert_non_null(strstr(said, "sae/rows: only in "));
     assert_non_null(strstr(said, "sae/new: only in "));
-    assert_non_null(strstr(said, "tuning/qkv: only in "));
-    assert_non_null(strstr(said, "rsa: only in "));
+    assert_non_null(strstr(said, "tuning/qkv: the whole group is only in "));
+    assert_non_null(strstr(said, "rsa: the whole group is only in "));
+    assert_int_equal(found.lone_groups, 2);
+    char first[sizeof here->path + 64];
+    snprintf(first, sizeof first, "group tuning/qkv, only in %s", here->path);
+    assert_string_equal(found.first, first);
 }
 
 static void test_no_result(void **state) {

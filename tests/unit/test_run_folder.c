@@ -88,6 +88,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     world *w = *state;
     lam_keeper_destroy(&w->keeper);
+    lam_run_folder_close(&w->folder);
     remove_tree(w->root);
     free(w->root);
     free(w);
@@ -333,18 +334,41 @@ static void test_unreadable(void **state) {
     snprintf(identity, sizeof identity, "%s/identity", w->path);
     assert_int_equal(remove(identity), 0);
     assert_int_equal(symlink("identity", identity), 0); // to itself
+    lam_run_folder_close(&w->folder);
     assert_int_equal(lam_run_folder_open(&w->folder, "seed: 1\n", &found, &w->error), LAM_IO);
     assert_non_null(strstr(w->error.text, "identity cannot be read"));
+}
+
+static const char *why_not(world *w) {
+    lam_run_folder other = {.path = w->path};
+    assert_int_equal(lam_run_folder_check(&other, true, &w->error), LAM_OK);
+    assert_int_equal(lam_run_folder_check(&other, false, &w->error), LAM_USAGE);
+    return w->error.text;
+}
+
+// Of the run that is at work in it, and then of one that has been.
+static void test_one_run_at_a_time(void **state) {
+    world *w = *state;
+    assert_non_null(strstr(why_not(w), "is of a run that is at work"));
+    lam_run_folder_close(&w->folder);
+    assert_non_null(strstr(why_not(w), "is of a run that has not ended"));
+    open_folder(w, "seed: 1\n"); // does not wait
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
-        TEST(two_are_kept),  TEST(a_finished_layer_takes_their_place),
-        TEST(damage),        TEST(what_is_another_s),
-        TEST(other_cuts),    TEST(names),
-        TEST(no_folder),     TEST(unreadable),
-        TEST(what_was_seen), TEST(a_layer_that_cannot_be_written),
+        TEST(two_are_kept),
+        TEST(a_finished_layer_takes_their_place),
+        TEST(damage),
+        TEST(what_is_another_s),
+        TEST(other_cuts),
+        TEST(names),
+        TEST(no_folder),
+        TEST(unreadable),
+        TEST(what_was_seen),
+        TEST(a_layer_that_cannot_be_written),
+        TEST(one_run_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
