@@ -27,8 +27,7 @@ typedef struct lam_peer {
 } lam_peer;
 
 struct lam_watch {
-    int rank, count, connected; // peers: rank 0 has all others, they have rank 0
-    bool speaks;
+    int rank, size, count, connected; // peers: rank 0 has all others, they have rank 0
     double patience;
     lam_watch_place place;
     lam_host *host; // [rank]
@@ -75,9 +74,17 @@ static void end_mpirun(void) {
     kill(getppid(), SIGKILL);
 }
 
+// Whether this rank says what happened to another: rank 0, or of rank 0 rank 1. Where it has fallen
+// silent, so may have all of its host: then the first rank elsewhere does.
+static bool speaks(const lam_watch *w, bool silent) {
+    int speaker = 1;
+    while (silent && speaker < w->size && strcmp(w->host[speaker], w->host[0]) == 0) speaker++;
+    return w->rank == 0 || w->rank == (speaker < w->size ? speaker : 1);
+}
+
 // Ends this process, whatever its other thread waits for, and with it the run.
 static _Noreturn void give_up(lam_watch *w, const lam_peer *lost, bool silent, const char *how) {
-    if (w->speaks)
+    if (speaks(w, silent))
         fprintf(stderr, "laminar: error: rank %d (%s) %s: all ranks end\n", lost->rank,
                 w->host[lost->rank], how);
     say_all(w, LAM_WORD_LOST, lost->rank);
@@ -177,18 +184,12 @@ static void *watch(void *state) {
     return NULL;
 }
 
-// Of the ranks but rank 0, the first of each host says what happened to rank 0.
-static bool is_speaker(const lam_watch *w) {
-    for (int i = 1; i < w->rank; i++)
-        if (strcmp(w->host[i], w->host[w->rank]) == 0) return false;
-    return true;
-}
-
 static lam_code make(lam_watch **watch, const lam_comm *comm, double patience, lam_error *error) {
     lam_watch *w = calloc(1, sizeof *w);
     const size_t count = comm->rank == 0 ? (size_t)comm->size - 1 : 1; // may be 0
     if (w) {
-        *w = (lam_watch){.rank = comm->rank, .count = (int)count, .patience = patience};
+        *w = (lam_watch){
+            .rank = comm->rank, .size = comm->size, .count = (int)count, .patience = patience};
         w->host = calloc((size_t)comm->size, sizeof *w->host);
         w->peer = calloc(count + 1, sizeof *w->peer);
         w->polled = calloc(count + 2, sizeof *w->polled);
@@ -204,6 +205,7 @@ static lam_code make(lam_watch **watch, const lam_comm *comm, double patience, l
 
 static bool start(lam_watch *w) {
     w->started = w->polled[0].fd >= 0 && pthread_create(&w->thread, NULL, watch, w) == 0;
+    if (w->started) pthread_setname_np(w->thread, "laminar-watch");
     return w->started;
 }
 
@@ -212,7 +214,6 @@ static lam_code join(lam_watch *w, const lam_comm *comm, bool *joined, lam_error
     LAM_TRY(lam_comm_check(MPI_Allgather(comm->host, sizeof(lam_host), MPI_CHAR, w->host,
                                          sizeof(lam_host), MPI_CHAR, comm->mpi),
                            "gathering the names of hosts", error));
-    w->speaks = is_speaker(w);
     if (w->rank == 0) {
         if (w->count > 0)
             w->polled[1].fd = lam_watch_listen(comm->host_ranks == comm->size, &w->place);
