@@ -1,106 +1,19 @@
 #include "io/figure.h"
 
 #include "io/info_parts.h"
-#include "src/utf8.h"
-#include "src/wording.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_PANELS = 200, MOST_SERIES = 512 };
+enum { MOST_PANELS = 400, MOST_SERIES = 512 };
 
 // What a logarithmic axis shows below its highest value.
 static const double logarithmic_reach = 1e-5;
 
-const char *const lam_colours[LAM_COLOURS] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                              "#56b4e9", "#e69f00", "#777777"};
-
-lam_shade lam_shade_at(double place) {
-    // Viridis (van der Walt and Smith 2015, CC0) at every eighth, red, green, blue.
-    static const double stop[9][3] = {{68, 1, 84},    {71, 44, 122},  {59, 81, 139},
-                                      {44, 113, 142}, {33, 144, 141}, {39, 173, 129},
-                                      {92, 200, 99},  {170, 220, 50}, {253, 231, 37}};
-    double at = 8 * fmin(fmax(place, 0), 1);
-    int before = at < 8 ? (int)at : 7;
-    int part[3];
-    for (int i = 0; i < 3; i++)
-        part[i] =
-            (int)lround(stop[before][i] + (at - before) * (stop[before + 1][i] - stop[before][i]));
-    lam_shade shade;
-    snprintf(shade.text, sizeof shade.text, "#%02x%02x%02x", part[0] & 255, part[1] & 255,
-             part[2] & 255);
-    return shade;
-}
-
-double lam_figure_step(double low, double high, int most) {
-    double least = (high - low) / most, step = pow(10, floor(log10(least)));
-    return step >= least       ? step
-           : 2 * step >= least ? 2 * step
-           : 5 * step >= least ? 5 * step
-                               : 10 * step;
-}
-
-const char *lam_figure_text(const char *text, lam_arena *arena, lam_error *error) {
-    size_t bytes = strlen(text);
-    char *clean = lam_arena_alloc(arena, 3 * bytes + 1, 1, error);
-    if (!clean) return NULL;
-    size_t length = lam_utf8_replace(text, bytes, clean, NULL);
-    for (size_t i = 0; i < length; i++) {
-        unsigned char *at = (unsigned char *)clean + i;
-        if (*at < 0x20 || *at == 0x7f) *at = ' ';
-        if (*at == 0xc2 && at[1] < 0xa0) at[0] = at[1] = ' '; // the controls after ASCII
-    }
-    const char *excerpt = lam_excerpt_of(clean).text;
-    return lam_arena_text(arena, excerpt, strlen(excerpt), error);
-}
-
-// --- the results
-
-static const char *label_of(const char *path, lam_arena *arena, lam_error *error) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    size_t length = strlen(name);
-    if (length > 3 && strcmp(name + length - 3, ".nc") == 0) length -= 3;
-    const char *copy = lam_arena_text(arena, name, length, error);
-    return copy ? lam_figure_text(copy, arena, error) : NULL;
-}
-
-static lam_code open_one(const char *path, lam_figure_source *source, lam_arena *arena,
-                         lam_error *error) {
-    LAM_TRY(lam_result_open(path, &source->file, error));
-    if (lam_info_is_sweep(&source->file))
-        return lam_fail(error, LAM_INPUT,
-                        "%s is the summary of a sweep: name the results that it lists", path);
-    LAM_ALLOC(source->groups, arena, source->file.group_count, error);
-    for (size_t i = 0; i < source->file.group_count; i++)
-        LAM_TRY(lam_result_load(&source->file, i, &source->groups[i], arena, error));
-    source->label = label_of(path, arena, error);
-    return source->label ? LAM_OK : LAM_MEMORY;
-}
-
-lam_code lam_figure_open(const char *const *paths, size_t count, lam_figure_source **sources,
-                         lam_arena *arena, lam_error *error) {
-    LAM_ALLOC(*sources, arena, count, error);
-    lam_figure_source *made = *sources;
-    for (size_t i = 0; i < count; i++) made[i].file.id = -1;
-    for (size_t i = 0; i < count; i++) LAM_TRY(open_one(paths[i], &made[i], arena, error));
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < count; k++)
-            if (k != i && strcmp(made[i].label, label_of(paths[k], arena, error)) == 0)
-                made[i].label = lam_figure_text(paths[i], arena, error);
-    return LAM_OK;
-}
-
-void lam_figure_close(lam_figure_source *sources, size_t count) {
-    for (size_t i = 0; sources && i < count; i++) lam_result_close(&sources[i].file);
-}
-
-const lam_group *lam_figure_group(const lam_figure_source *source, const char *name) {
-    for (size_t i = 0; i < source->file.group_count; i++)
-        if (strcmp(source->groups[i].name, name) == 0) return &source->groups[i];
-    return NULL;
-}
+// The colour of straight lines: the last, grey.
+enum { LEVEL_COLOUR = LAM_COLOURS - 1 };
 
 // --- making figures
 
@@ -206,6 +119,24 @@ static void set_x_range(lam_panel *panel) {
     panel->x_high = high + room;
 }
 
+static bool all_whole(const lam_panel *panel) {
+    for (size_t s = 0; s < panel->series_count; s++)
+        for (size_t i = 0; i < panel->series[s].count; i++) {
+            const double y = panel->series[s].y[i];
+            if (isfinite(y) && y != floor(y)) return false;
+        }
+    return panel->series_count > 0;
+}
+
+// Of values from low to high, both above 0; points have some room about them, lines and colours
+// none.
+static void set_logarithmic_range(lam_panel *panel, double low, double high) {
+    low = fmin(fmax(low, high * logarithmic_reach), high / 10);
+    double room = panel->values || panel->layers ? 1 : pow(high / low, 0.05);
+    panel->low = low / room;
+    panel->high = high * room;
+}
+
 // The ranges, with some room about curves; a panel without values is taken back.
 static void end_panel(maker *m) {
     lam_panel *panel = &m->figure->panels[m->figure->panel_count - 1];
@@ -227,15 +158,43 @@ static void end_panel(maker *m) {
     } else {
         set_x_range(panel);
     }
+    panel->counts = all_whole(panel);
     if (panel->logarithmic) {
-        panel->low = fmin(fmax(low, high * logarithmic_reach), high / 10);
-        panel->high = high;
+        set_logarithmic_range(panel, low, high);
         return;
     }
     bool flat = high - low <= 1e-9 * fmax(fabs(low), fabs(high));
     double room = flat ? (low ? fabs(low) / 10 : 1) : panel->values ? 0 : (high - low) / 20;
     panel->low = low >= 0 && low < room ? 0 : low - room;
     panel->high = high + room;
+}
+
+// What the values of a result's panel are: published densities are no densities.
+static const char *label_of_values(const maker *m, const lam_group *group) {
+    for (size_t i = 0; i < group->attribute_count; i++) {
+        const lam_attribute *about = &group->attributes[i];
+        if (strcmp(about->name, "densities") == 0 && strcmp(m->entry->label, "density") == 0 &&
+            about->text && strcmp(about->text, "divided by their maximum") == 0)
+            return "density / its maximum";
+    }
+    return m->entry->label;
+}
+
+// Panels of one measure, from the first on, get the same range, so that they can be compared.
+static void share_ranges(const lam_figure *figure, size_t first) {
+    for (size_t i = first; i < figure->panel_count; i++) {
+        lam_panel *to = &figure->panels[i];
+        for (size_t k = first; k < figure->panel_count; k++) {
+            const lam_panel *from = &figure->panels[k];
+            const char *label = to->values ? to->value_label : to->y_label;
+            if (strcmp(label, from->values ? from->value_label : from->y_label) != 0) continue;
+            to->low = fmin(to->low, from->low);
+            to->high = fmax(to->high, from->high);
+            if (to->values) continue;
+            to->x_low = fmin(to->x_low, from->x_low);
+            to->x_high = fmax(to->x_high, from->x_high);
+        }
+    }
 }
 
 static const char *depth_label(const maker *m) {
@@ -298,6 +257,45 @@ static lam_code add_curves(maker *m, lam_panel *panel, size_t source, size_t whi
     return LAM_OK;
 }
 
+// The number that a result's group says by the entry's level; NaN where it does not.
+static double level_of(const maker *m, size_t source, const char *group) {
+    const lam_group *there = lam_figure_group(&m->sources[source], group);
+    for (size_t i = 0; there && m->entry->level && i < there->attribute_count; i++)
+        if (strcmp(there->attributes[i].name, m->entry->level) == 0 && !there->attributes[i].text)
+            return there->attributes[i].number;
+    return NAN;
+}
+
+// A straight line there, one for all results that have the same.
+static lam_code add_level(maker *m, lam_panel *panel, size_t source, const view *v) {
+    const double level = level_of(m, source, v->group->name);
+    if (isnan(level) || panel->series_count == MOST_SERIES) return LAM_OK;
+    bool alike = true;
+    for (size_t s = 0; s < m->count; s++) {
+        const double other = level_of(m, s, v->group->name);
+        if (other == level && s < source) return LAM_OK;
+        if (!isnan(other) && other != level) alike = false;
+    }
+    char *name = lam_arena_text(m->arena, m->entry->level, strlen(m->entry->level), m->error);
+    for (char *at = name; at && (at = strchr(at, '_'));) *at = ' ';
+    double *x, *y;
+    LAM_ALLOC(x, m->arena, v->size[0], m->error);
+    LAM_ALLOC(y, m->arena, v->size[0], m->error);
+    for (int64_t layer = 0; layer < v->size[0]; layer++) {
+        x[layer] = depth_of(m, layer, v->size[0]);
+        y[layer] = level;
+    }
+    lam_series *series = &panel->series[panel->series_count++];
+    *series = (lam_series){.name = alike ? name : join(m, m->sources[source].label, name),
+                           .colour = LEVEL_COLOUR,
+                           .dash = (int)source,
+                           .shade = NAN,
+                           .count = (size_t)v->size[0],
+                           .x = x,
+                           .y = y};
+    return series->name ? LAM_OK : LAM_MEMORY;
+}
+
 static lam_code find_group(const maker *m, size_t source, const char *group, size_t which,
                            view *v) {
     const lam_group *there = lam_figure_group(&m->sources[source], group);
@@ -325,6 +323,7 @@ static lam_code by_layer_panel(maker *m, const char *group, int64_t c, bool *any
                 LAM_ALLOC(panel->series, m->arena, MOST_SERIES, m->error);
             }
             LAM_TRY(add_curves(m, panel, s, which, &v, c));
+            if (which == 0) LAM_TRY(add_level(m, panel, s, &v));
         }
     if (panel) end_panel(m);
     return LAM_OK;
@@ -352,7 +351,7 @@ static lam_code curves_panel(maker *m, size_t source, const view *v) {
     lam_panel *panel = NULL;
     LAM_TRY(add_panel(m, title_of(m, source, ""), &panel));
     panel->x_label = m->entry->x_label;
-    panel->y_label = m->entry->label;
+    panel->y_label = label_of_values(m, v->group);
     panel->layers = true;
     panel->series_count = (size_t)v->size[0];
     LAM_ALLOC(panel->series, m->arena, panel->series_count, m->error);
@@ -382,7 +381,7 @@ static lam_code map_panel(maker *m, size_t source, const view *v, int64_t c) {
     bool depth = strcmp(v->name[first + 1], "other_layer") == 0;
     panel->x_label = depth ? depth_label(m) : m->entry->x_label;
     panel->y_label = depth_label(m);
-    panel->value_label = m->entry->label;
+    panel->value_label = label_of_values(m, v->group);
     panel->rows = (size_t)v->size[first];
     panel->columns = (size_t)v->size[first + 1];
     double *values, *row_at, *column_at;
@@ -404,9 +403,11 @@ static lam_code map_panel(maker *m, size_t source, const view *v, int64_t c) {
 }
 
 static lam_code add_entry(maker *m, const char *group) {
+    const size_t first = m->figure->panel_count;
     if (m->entry->kind == LAM_BY_LAYER) {
         bool any = true;
         for (int64_t c = 0; any && c < MOST_PANELS; c++) LAM_TRY(by_layer_panel(m, group, c, &any));
+        share_ranges(m->figure, first);
         return LAM_OK;
     }
     for (size_t s = 0; s < m->count; s++) {
@@ -419,6 +420,7 @@ static lam_code add_entry(maker *m, const char *group) {
         for (int64_t c = 0; map && c < (v.dimensions == 3 ? v.size[0] : 1); c++)
             LAM_TRY(map_panel(m, s, &v, c));
     }
+    share_ranges(m->figure, first);
     return LAM_OK;
 }
 

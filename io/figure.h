@@ -33,7 +33,8 @@ typedef struct lam_panel_entry {
     const char *x_label;  // not of BY_LAYER
     const char *label;    // of the values
     bool logarithmic;
-} lam_panel_entry; // a figure's end with a NULL title
+    const char *level; // an attribute of the group: a straight line, named by its words. NULL: none
+} lam_panel_entry;     // a figure's end with a NULL title
 
 typedef struct lam_figure_entry {
     const char *name;  // of the file: "sae"
@@ -63,6 +64,7 @@ typedef struct lam_series {
 typedef struct lam_panel {
     const char *title, *x_label, *y_label;
     bool logarithmic;     // y, or the map's colours
+    bool counts;          // all y are whole numbers
     double low, high;     // of y or the colours, low < high; values below low stand at low
     double x_low, x_high; // of x; with y_low, y_high of a map's rows: its edges
     double y_low, y_high;

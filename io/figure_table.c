@@ -90,9 +90,10 @@ static const lam_panel_entry heads_by_head[] = {
     BY_HEAD("Spread of queries", "q_sd", "standard deviation"),
     BY_HEAD("Spread of keys", "k_sd", "standard deviation"),
     BY_HEAD("Last query, earlier keys", "same_head_mean", "mean raw score"),
-    BY_HEAD("The same, below zero", "same_head_negative_share", "share below 0"),
+    BY_HEAD("Last query, earlier keys: below zero", "same_head_negative_share", "share below 0"),
     BY_HEAD("All causal pairs, rotated", "causal_score_mean", "mean score"),
-    BY_HEAD("The same, below zero", "causal_score_negative_share", "share below 0"),
+    BY_HEAD("All causal pairs, rotated: below zero", "causal_score_negative_share",
+            "share below 0"),
     {0}};
 
 static const lam_panel_entry selectivity[] = {
@@ -162,7 +163,11 @@ static const lam_panel_entry tuning[] = {
     BY_LAYER("Significant (Bonferroni)", "component_share_significant", "share of units"),
     BY_LAYER("Significant (false discovery rate)", "component_share_significant_fdr",
              "share of units"),
-    BY_LAYER("Accuracy", "component_mean_accuracy", "mean accuracy"),
+    {.kind = LAM_BY_LAYER,
+     .title = "Accuracy",
+     .variables = {"component_mean_accuracy"},
+     .label = "mean accuracy",
+     .level = "majority_baseline"},
     {.kind = LAM_BY_LAYER,
      .title = "Significant, all units",
      .variables = {"share_significant", "share_significant_fdr"},
@@ -172,7 +177,8 @@ static const lam_panel_entry tuning[] = {
      .title = "Accuracy, all units",
      .variables = {"mean_accuracy", "joint_held_out_accuracy"},
      .names = {"unit by unit", "all units at once, held out"},
-     .label = "accuracy"},
+     .label = "accuracy",
+     .level = "majority_baseline"},
     BY_LAYER("Without a fit", "component_failed", "units"),
     {0}};
 

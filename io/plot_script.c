@@ -3,9 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-// A panel's size in hundredths of an inch; the height of
-// the figure's title and of a line of the key.
-enum { WIDTH = 420, HEIGHT = 310, TITLE = 30, LINE = 14 };
+// A panel's size in hundredths of an inch; the height of the figure's title and of a line of the
+// key. A PNG has DOTS dots a hundredth, 300 an inch; fewer where it had more than MOST_DOTS, which
+// Cairo does not draw.
+enum { WIDTH = 420, HEIGHT = 310, TITLE = 30, LINE = 14, DOTS = 3, MOST_DOTS = 32000 };
 
 static void put_quoted(FILE *out, const char *text) {
     putc('\'', out);
@@ -59,6 +60,7 @@ static void put_palette(FILE *out, double last) {
 }
 
 static void put_map(FILE *out, const lam_panel *panel, const char *file) {
+    fputs("set cblabel offset 0,0\n", out);
     put_setting(out, "cblabel", panel->value_label);
     put_palette(out, 1);
     if (panel->logarithmic) put_logarithmic(out, "cb", panel->low, panel->high);
@@ -76,7 +78,7 @@ static void put_curves_of_layers(FILE *out, const lam_panel *panel, const char *
         snprintf(value, sizeof value, "$2 < %.9g ? %.9g : $2", panel->low, panel->low / 10);
     double last = (double)(panel->series_count - 1);
     put_palette(out, 0.9);
-    put_setting(out, "cblabel", "layer");
+    fputs("set cblabel 'layer' offset 1,0\n", out); // clear of short numbers
     fprintf(out, "set cbrange [0:%.9g]\nset cbtics %.9g\n", fmax(last, 1), fmax(1, ceil(last / 6)));
     fprintf(
         out,
@@ -86,7 +88,9 @@ static void put_curves_of_layers(FILE *out, const lam_panel *panel, const char *
 }
 
 static void put_curves(FILE *out, const lam_panel *panel, const char *file) {
-    static const int points[] = {7, 5, 9, 13, 11};
+    // The first result's points are full; the others' are open, so that they show about the first's
+    // where values are the same.
+    static const int points[] = {7, 4, 8, 12, 10};
     bool any = false;
     fputs("plot ", out);
     for (size_t s = 0; s < panel->series_count; s++) {
@@ -102,9 +106,9 @@ static void put_curves(FILE *out, const lam_panel *panel, const char *file) {
         const lam_series *series = &panel->series[s];
         fprintf(out,
                 "%s'%s' index %zu using 1:2 with linespoints linewidth 1.5 linecolor '%s' "
-                "dashtype %d pointtype %d pointsize 0.4 title ",
+                "dashtype %d pointtype %d pointsize %s title ",
                 any ? ", \\\n     " : "", file, s, lam_colours[series->colour],
-                series->dash % 5 + 1, points[series->dash % 5]);
+                series->dash % 5 + 1, points[series->dash % 5], series->dash ? "1" : "0.4");
         put_quoted(out, series->name);
         any = true;
     }
@@ -125,7 +129,7 @@ static key_shape key_of(const lam_panel *panel) {
         alike += panel->series[s].dash == panel->series[0].dash;
     }
     if (panel->layers || !longest) return (key_shape){1, 0};
-    size_t columns = 46 / (longest + 8), most = alike > 1 ? alike : 3;
+    size_t columns = 46 / (longest + 10), most = alike > 1 ? alike : 3;
     columns = columns < 1 ? 1 : columns > most ? most : columns;
     return (key_shape){(int)columns, (int)((panel->series_count + columns - 1) / columns)};
 }
@@ -157,7 +161,10 @@ static void put_panel(FILE *out, const lam_figure *figure, size_t index) {
         return;
     }
     fprintf(out, "set yrange [%.9g:%.9g]\nset ytics autofreq\n", panel->low, panel->high);
-    if (panel->logarithmic) put_logarithmic(out, "y", panel->low, panel->high);
+    if (panel->logarithmic)
+        put_logarithmic(out, "y", panel->low, panel->high);
+    else if (panel->counts)
+        put_axis(out, "y", panel->low, panel->high, true);
     put_axis(out, "x", panel->x_low, panel->x_high,
              !panel->layers && is_whole(panel->series->x, panel->series->count));
     (panel->layers ? put_curves_of_layers : put_curves)(out, panel, file);
@@ -173,6 +180,8 @@ void lam_plot_script(FILE *out, const lam_figure *figure) {
     int columns = (int)figure->columns, rows = (count + columns - 1) / columns;
     int key = key_lines(figure, 0, figure->panel_count);
     int width = columns * WIDTH, height = rows * (HEIGHT + LINE * key) + TITLE;
+    int dots = DOTS;
+    while (dots > 1 && dots * height > MOST_DOTS) dots--;
     char settings[200];
     fprintf(out,
             "# Draws %s.svg: gnuplot %s.gp; a PNG or PDF: gnuplot -e \"format = 'png'\" %s.gp\n"
@@ -182,14 +191,16 @@ void lam_plot_script(FILE *out, const lam_figure *figure) {
              "svg noenhanced size %d,%d font 'sans-serif,11' background '#ffffff'", width, height);
     put_terminal(out, "svg", settings, figure->name);
     snprintf(settings, sizeof settings,
-             "pngcairo noenhanced size %d,%d font 'sans-serif,9' fontscale 1", width, height);
+             "pngcairo noenhanced size %d,%d font 'sans-serif,9' fontscale %d linewidth %d "
+             "pointscale %d",
+             dots * width, dots * height, dots, dots, dots);
     put_terminal(out, "png", settings, figure->name);
     snprintf(settings, sizeof settings,
              "pdfcairo noenhanced size %.2fin,%.2fin font 'sans-serif,8'", width / 100.0,
              height / 100.0);
     put_terminal(out, "pdf", settings, figure->name);
     fputs("set encoding utf8\nset border linewidth 0.6\nset tics out nomirror scale 0.5\n"
-          "set key bmargin center horizontal reverse Left samplen 2\nset format '%g'\n"
+          "set key bmargin center horizontal reverse Left samplen 4\nset format '%g'\n"
           "set lmargin 11\n",
           out);
     fprintf(out, "set multiplot layout %d,%d title ", rows, columns);

@@ -5,6 +5,7 @@
 #include "io/result_hash.h"
 #include "io/sha256.h"
 #include "src/log.h"
+#include "src/stop.h"
 #include "src/utf8.h"
 
 #include <math.h>
@@ -49,9 +50,17 @@ static lam_code put_policy_hash(page *p, const char *text, size_t bytes) {
     return LAM_OK;
 }
 
-static const char *title_of(const page *p, size_t source) {
-    const lam_attribute *title = lam_result_attribute(&p->sources[source].file, "title");
-    return title && title->text ? title->text : p->sources[source].label;
+// One result's title, or the names of several, whose titles may be the same.
+static void put_title(const page *p) {
+    const lam_attribute *title = lam_result_attribute(&p->sources->file, "title");
+    if (p->source_count == 1) {
+        lam_html_put(p->out, title && title->text ? title->text : p->sources->label);
+        return;
+    }
+    for (size_t i = 0; i < p->source_count; i++) {
+        fputs(i ? ", " : "laminar profiles: ", p->out);
+        lam_html_put(p->out, p->sources[i].label);
+    }
 }
 
 static lam_code put_head(page *p) {
@@ -68,10 +77,7 @@ static lam_code put_head(page *p) {
           "<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n"
           "<title>",
           out);
-    for (size_t i = 0; i < p->source_count; i++) {
-        if (i) fputs(", ", out);
-        lam_html_put(out, title_of(p, i));
-    }
+    put_title(p);
     fprintf(out, "</title>\n<style>%s</style>\n</head>\n", lam_report_style);
     return LAM_OK;
 }
@@ -207,6 +213,7 @@ static void put_key(page *p, const lam_panel *panel) {
 }
 
 static lam_code put_panel(page *p, const lam_figure *figure, size_t index) {
+    LAM_TRY(lam_stop_check(p->error));
     const lam_panel *panel = &figure->panels[index];
     char id[300];
     snprintf(id, sizeof id, "%s-%zu", figure->name, index + 1);
@@ -350,10 +357,7 @@ static void put_contents(page *p) {
 static lam_code put_page(page *p) {
     LAM_TRY(put_head(p));
     fputs("<body>\n<a class=\"skip\" href=\"#main\">To the figures</a>\n<header><h1>", p->out);
-    for (size_t i = 0; i < p->source_count; i++) {
-        if (i) fputs(", ", p->out);
-        lam_html_put(p->out, title_of(p, i));
-    }
+    put_title(p);
     fputs("</h1>\n<p>What every layer of the model does on a text. Point at a figure, or move "
           "through it "
           "with the arrow keys, to read its values; under each figure is its table. Values stand "

@@ -117,16 +117,26 @@ static void put_line(FILE *out, const lam_series *series, const axis *x, const a
         down = there;
         low = under;
     }
-    fputs("\"/>", out);
-    if (series->count > MOST_DOTS) return;
-    // A line of length 0 with round ends is a dot.
-    fputs("<path class=\"dots ", out);
+    fputs("\"/>\n", out);
+}
+
+// A line of length 0 with round ends is a dot.
+static void put_dots_of(FILE *out, const char *class, const lam_series *series, const axis *x,
+                        const axis *y) {
+    fprintf(out, "<path class=\"%s ", class);
     put_color(out, series);
     fputs("\" d=\"", out);
     for (size_t i = 0; i < series->count; i++)
         if (isfinite(series->y[i]) && isfinite(series->x[i]))
             fprintf(out, "M%.1f %.1fh0", place(x, series->x[i]), place(y, series->y[i]));
     fputs("\"/>\n", out);
+}
+
+// The first result's points are dots, the others' rings.
+static void put_dots(FILE *out, const lam_series *series, const axis *x, const axis *y) {
+    if (series->count > MOST_DOTS) return;
+    put_dots_of(out, series->dash ? "dots ring" : "dots", series, x, y);
+    if (series->dash) put_dots_of(out, "hole", series, x, y);
 }
 
 static void put_band(FILE *out, const lam_series *series, const axis *x, const axis *y) {
@@ -148,15 +158,19 @@ static void put_band(FILE *out, const lam_series *series, const axis *x, const a
 
 static void put_curves(FILE *out, const lam_panel *panel, const axis *x, const axis *y) {
     bool whole = panel->series_count && all_whole(panel->series->x, panel->series->count);
-    put_y_axis(out, y, panel->y_label, LEFT, false, false, true);
+    put_y_axis(out, y, panel->y_label, LEFT, false, panel->counts && !panel->logarithmic, true);
     put_x_axis(out, x, panel->x_label, whole);
     put_frame(out, x, y);
     for (size_t s = 0; s < panel->series_count; s++)
         if (panel->series[s].low) put_band(out, &panel->series[s], x, y);
     for (size_t s = 0; s < panel->series_count; s++) put_line(out, &panel->series[s], x, y);
+    // Dots of the first result above the others' rings, which show where values are the same.
+    for (size_t s = panel->series_count; s-- > 0;) put_dots(out, &panel->series[s], x, y);
 }
 
 // --- maps
+
+static const double seam = 0.4; // by which cells reach under their neighbours
 
 static int level_of(const lam_panel *panel, double value) {
     axis colours = {panel->low, panel->high, 0, LEVELS, panel->logarithmic};
@@ -177,14 +191,16 @@ static void put_level(FILE *out, const lam_panel *panel, const axis *x, const ax
             size_t first = column;
             while (column + 1 < panel->columns && level_of(panel, values[column + 1]) == level)
                 column++;
-            double run = width * (double)(column + 1 - first);
+            // No gap is to be seen between cells, whatever the size of the window.
+            bool last = column + 1 == panel->columns;
+            double run = width * (double)(column + 1 - first) + (last ? 0 : seam);
             if (!any) {
                 lam_shade shade = lam_shade_at((level + 0.5) / LEVELS);
                 fprintf(out, "<path fill=\"%s\" d=\"", shade.text);
             }
             any = true;
             fprintf(out, "M%.2f %.2fh%.2fv%.2fh%.2fz", x->from + width * (double)first,
-                    y->from - height * (double)(row + 1), run, height, -run);
+                    y->from - height * (double)(row + 1), run, height + (row ? seam : 0), -run);
         }
     if (any) fputs("\"/>\n", out);
 }

@@ -40,6 +40,9 @@ if [ -n "$(python_with PIL)" ]; then
     done
 fi
 
+# 300 dots an inch, of 4.2 inches a panel.
+same "a picture's width in dots" $((2 * 3 * 420)) $((0x$(od -An -tx1 -j16 -N4 all/attention.png | tr -d ' ')))
+
 # --- the script, and the values in its data
 expect "with scripts" "$LAMINAR" plot demo.nc -o left --script -q
 check "with scripts: quiet" test ! -s "$log/err"
@@ -61,6 +64,11 @@ same "the values of a figure" "$(values sae density)" "$(cut -d ' ' -f 2 left/sa
 same "its layers" "$(seq 0 11)" "$(cut -d ' ' -f 1 left/sae-1.dat)"
 same "the values of a map: a cell for each" 3600 "$(wc -l <left/attention-1.dat)"
 check "no PDF without asking" test ! -e left/sae.pdf
+same "maps of one measure have one scale" 1 "$(grep '^set cbrange' left/rsa_layers.gp | sort -u | wc -l)"
+same "panels of one measure have one axis" 1 "$(grep '^set yrange' left/categories.gp | sort -u | wc -l)"
+check "accuracy beside what is always reached" grep -q "title 'majority baseline'" left/tuning_qkv.gp
+same "its value" "$("$LAMINAR" info --json demo.nc | sed -n 's/.*"majority_baseline": \([0-9.]*\).*/\1/p' | head -n 1 | xargs printf '%.9g')" \
+    "$(tail -n 1 left/tuning_qkv-3.dat | cut -d ' ' -f 2)"
 
 # --- several results
 tiny_model small gpt_neox:3x64x4:4096:128
@@ -72,6 +80,11 @@ check "several results: named" grep -q "title 'small'" several/sae.gp
 cp several/sae.png several_sae.png
 pictures "several results look as they did" "$expected" several_sae.png
 check "several results: a map for each" grep -q "Each token on itself: small" several/attention.gp
+
+prepare "$LAMINAR" attention --model "$demo/model" --text "$work/story.txt" --length 64 --mode published -o published.nc
+expect "published densities" "$LAMINAR" plot demo.nc published.nc -o published --script
+same "published densities are not called densities" "density density / its maximum" \
+    "$(sed -n "s/^set cblabel '\(density.*\)'$/\1/p" published/attention.gp | sort -u | xargs)"
 
 # --- a single layer and head: gnuplot has no image of one row
 tiny_model single gpt2:1x32x1:4096:128
