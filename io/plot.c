@@ -3,17 +3,20 @@
 #include "io/plot_script.h"
 #include "io/replace_file.h"
 #include "src/log.h"
+#include "src/stop.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -51,11 +54,15 @@ static int spawn(const plotting *p, const char *const *arguments, pid_t *child) 
         posix_spawn_file_actions_destroy(&actions);
         return failed;
     }
+    // Nothing of what laminar does with signals (src/stop.h, and main's for SIGXFSZ).
     sigemptyset(&signals);
+    failed = posix_spawnattr_setsigmask(&attributes, &signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGXFSZ);
-    failed = posix_spawnattr_setsigdefault(&attributes, &signals);
-    if (!failed) failed = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    if (!failed) failed = posix_spawnattr_setsigdefault(&attributes, &signals);
+    if (!failed)
+        failed =
+            posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     if (!failed) failed = posix_spawn_file_actions_addchdir_np(&actions, p->work);
     if (!failed) failed = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     if (!failed)
@@ -70,27 +77,33 @@ static int spawn(const plotting *p, const char *const *arguments, pid_t *child) 
     return failed;
 }
 
-// Runs gnuplot on NAME.gp. While it works, an interrupt is for gnuplot alone: what it leaves is
-// then removed here.
+// gnuplot's end, and its status; a request to end is its end at once.
+static int wait_for(pid_t child) {
+    int status = 0;
+    bool ended = false;
+    while (waitpid(child, &status, WNOHANG) == 0) {
+        if (lam_stop_asked() && !ended) ended = kill(child, SIGKILL) == 0;
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    return status;
+}
+
+// Runs gnuplot on NAME.gp; what it leaves is removed with the folder.
 static lam_code run_gnuplot(const plotting *p, const char *name, const char *format) {
     const char *script = lam_arena_format(p->arena, p->error, "%s.gp", name);
     const char *choice = lam_arena_format(p->arena, p->error, "format = '%s'", format);
     if (!script || !choice) return LAM_MEMORY;
     const char *const arguments[] = {"gnuplot", "-d", "-e", choice, script, NULL};
     pid_t child;
-    int status = 0;
-    void (*before)(int) = signal(SIGINT, SIG_IGN);
     int failed = spawn(p, arguments, &child);
-    if (!failed)
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-        }
-    signal(SIGINT, before);
+    int status = failed ? 0 : wait_for(child);
     if (failed == ENOENT)
         return lam_fail(p->error, LAM_IO,
                         "gnuplot is not installed (on Debian: apt-get install gnuplot-nox); "
                         "'laminar report' draws without it");
     if (failed)
         return lam_fail(p->error, LAM_IO, "gnuplot cannot be started: %s", strerror(failed));
+    LAM_TRY(lam_stop_check(p->error));
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
         return lam_fail(p->error, LAM_INTERRUPTED, "interrupted while gnuplot drew %s", name);
     return status ? fail_by_gnuplot(p, name) : LAM_OK;

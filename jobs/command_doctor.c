@@ -2,6 +2,7 @@
 #include "jobs/commands.h"
 #include "jobs/doctor.h"
 #include "lam_version.h"
+#include "src/stop.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -80,6 +81,7 @@ static lam_code examine(const lam_arguments *arguments, bool json, bool *speaks,
                         lam_error *error) {
     lam_comm comm;
     lam_diagnosis diagnosis;
+    LAM_TRY(lam_stop_begin(error));
     LAM_TRY(lam_comm_create(&comm, NULL, NULL, error));
     *speaks = comm.rank == 0;
     lam_log_open(arguments->level, *speaks);

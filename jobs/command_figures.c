@@ -6,6 +6,7 @@
 #include "jobs/arguments.h"
 #include "jobs/commands.h"
 #include "src/log.h"
+#include "src/stop.h"
 #include "src/wording.h"
 
 #include <string.h>
@@ -86,6 +87,7 @@ static lam_code plot(const lam_command *command, const lam_arguments *arguments,
     const char *folder = arguments->output ? arguments->output : ".";
     int formats;
     LAM_TRY(formats_of(options->format, &formats, error));
+    LAM_TRY(lam_stop_begin(error));
     lam_figures all;
     lam_code code = open_figures(command, arguments, &all, arena, error);
     if (code == LAM_OK)
@@ -97,6 +99,7 @@ static lam_code plot(const lam_command *command, const lam_arguments *arguments,
 static lam_code report(const lam_command *command, const lam_arguments *arguments, lam_arena *arena,
                        lam_error *error) {
     const char *path = arguments->output ? arguments->output : "report.html";
+    LAM_TRY(lam_stop_begin(error));
     LAM_TRY(lam_replace_check(path, error));
     lam_figures all;
     lam_code code = open_figures(command, arguments, &all, arena, error);
@@ -120,7 +123,7 @@ lam_code lam_command_plot(int argc, const char *const *argv, lam_error *error) {
                    "each, named like sae.svg, into the folder -o (made if it is not there; else "
                    "the current one).",
         .fewest = 1,
-        .most = 64,
+        .most = 24, // more make pictures that Cairo does not draw
         .groups = groups,
         .takes_output = true,
         .examples = plot_examples};

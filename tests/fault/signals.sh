@@ -89,13 +89,35 @@ check "synth: nothing is left" test ! -e big
 # --- tokenize
 python3 -c 'print("a sentence with some words in it. " * 400000)' >long.txt 2>/dev/null ||
     for ((i = 0; i < 40000; i++)); do echo "a sentence with some words in it. And one more, and another one."; done >long.txt
-before=$(listing)
-"$LAMINAR" tokenize long.txt --model model -o long.npy -q 2>"$log/err" &
-first=$!
-while [ "/proc/$first/exe" -ef "$BASH" ]; do sleep 0.01; done
-until (((0x$(sed -n 's/^SigBlk:\t//p' "/proc/$first/status") >> 14) & 1)); do sleep 0.01; done
-kill -TERM $first
-wait $first
-same "tokenize: status" 8 "$?"
-same "tokenize: says why" "laminar: ended by SIGTERM" "$(cat "$log/err")"
-same "tokenize: nothing is left" "$before" "$(listing)"
+# told COMMAND...: laminar gets SIGTERM as soon as it takes signals (or there is the file $await); it says so, ends with
+# status 8 and leaves nothing.
+told() {
+    local before first status tries=0
+    before=$(listing)
+    "$LAMINAR" "$@" >"$log/out" 2>"$log/err" &
+    first=$!
+    while [ "/proc/$first/exe" -ef "$BASH" ]; do sleep 0.01; done
+    until { (((0x$(sed -n 's/^SigBlk:\t//p' "/proc/$first/status") >> 14) & 1)) && [ -e "${await:-/}" ]; } ||
+        [ $((tries += 1)) -gt 3000 ]; do
+        sleep 0.01
+    done
+    kill -TERM $first
+    wait $first
+    status=$?
+    same "$1: status" 8 "$status"
+    same "$1: says why" "laminar: ended by SIGTERM" "$(cat "$log/err")"
+    same "$1: nothing is left" "$before" "$(listing)"
+}
+told tokenize long.txt --model model -o long.npy -q
+
+# --- plan; doctor; report, of many results; plot, while gnuplot draws
+told plan job.yaml
+told doctor
+mapfile -t results < <(for ((i = 0; i < 64; i++)); do echo whole.nc; done)
+told report "${results[@]}" -o whole.html
+mkdir "$work/bin" figures
+printf '#!/bin/sh\n: >"%s"\nexec sleep 60\n' "$log/drawing" >"$work/bin/gnuplot"
+chmod +x "$work/bin/gnuplot"
+began=$SECONDS
+await=$log/drawing PATH=$work/bin:$PATH told plot whole.nc -o figures
+check "plot: gnuplot is not waited for" test $((SECONDS - began)) -lt 30
