@@ -1,6 +1,9 @@
 # Copyright the laminar authors
 # SPDX-License-Identifier: Apache-2.0
 
+# Spack 1.0 and later; before it, spack.package had CMakePackage, and this line has to go.
+from spack_repo.builtin.build_systems.cmake import CMakePackage
+
 from spack.package import *
 
 
