@@ -3,20 +3,20 @@
 #   bash install-packages.sh [build | test | cluster | thread | browser | hands]
 # build: to build and run. test: to run the tests as well. thread: for the preset tsan, too.
 # cluster: a Slurm and network hosts, for the tests that make some on this machine.
-# browser: a Chromium, in which the tests open the report. hands: CDO and R, for tests/hands.
+# browser: a Chromium, in which the tests open the report. hands: CDO, R and xarray, in which they open the result.
 set -euo pipefail
 
 packages=(gcc libc6-dev make cmake pkgconf openmpi-bin libopenmpi-dev libdnnl-dev libnetcdf-dev
           libcurl4-openssl-dev libxml2-dev libjansson-dev libyaml-dev libutf8proc-dev libssl-dev
           libopenblas-dev libscalapack-openmpi-dev gnuplot-nox)
 tests=(libcmocka-dev libbz2-dev clang-format-14 netcdf-bin nco python3 python3-pil openssl
-       man-db mandoc dpkg-dev binutils)
+       man-db mandoc dpkg-dev binutils zsh)
 case ${1:-build} in
 build) ;;
 test) packages+=("${tests[@]}") ;;
 cluster) packages=(slurmctld slurmd slurm-client munge iproute2) ;;
 browser) packages=(chromium) ;;
-hands) packages=(cdo nco netcdf-bin gnuplot-nox r-cran-ncdf4 python3-venv) ;;
+hands) packages=(cdo nco netcdf-bin gnuplot-nox r-cran-ncdf4 python3-xarray python3-netcdf4 python3-venv) ;;
 thread) packages+=("${tests[@]}" clang-14 libomp-14-dev) ;;
 *)
     echo "install-packages.sh: unknown set \"$1\": build, test, cluster, thread, browser or hands" >&2

@@ -30,8 +30,9 @@ fail() {
 }
 
 # Of a JUnit file by ctest: names what was skipped and why, scripts (exit status 77) and single
-# cases of an executable; then, in the last line, the counts passed, failed, skipped. An executable
-# that passes counts as one, whatever it skips; a test whose program is missing has failed.
+# cases of an executable or a script ("left out: "); then, in the last line, the counts passed, failed,
+# skipped. An executable that passes counts as one, whatever it skips; a test whose program is missing
+# has failed.
 summary='
 function skip(what) { skipped++; print "skipped: " what ":" reason }
 /^\t<testcase / { split($0, part, "\""); name = part[2]; status = part[8]; reason = ""; script = 0
@@ -40,6 +41,7 @@ function skip(what) { skipped++; print "skipped: " what ":" reason }
 /^\t<\/testcase>/ { if (script) skip(name) }
 /^\t*<\/?(skipped|failure|testcase)/ { next }
 { gsub(/\t*<\/?system-out>|^skipped: /, "") }
+/^left out: / { reason = substr($0, 10); skip(name); reason = ""; next }
 /^\[ RUN  / { reason = "" }
 /^\[  SKIPPED \] [A-Za-z_]/ { if (!seen[name, $4]++) skip(name " " $4) }
 !/^\[/ && NF { reason = reason " " $0 }
@@ -86,6 +88,8 @@ if ! bash install-packages.sh test; then
 fi
 # Where these cannot be had, the tests that need them are skipped and say so.
 [ ! -d "${LAMINAR_SHARED:-../shared}/cluster" ] || bash install-packages.sh cluster
+bash install-packages.sh browser
+bash install-packages.sh hands
 if ! run release -DLAMINAR_WERROR=ON; then
     fail "the preset release"
     exit

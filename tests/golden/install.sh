@@ -36,21 +36,31 @@ if command -v man >/dev/null; then
     check "installed: man finds its pages" bash -c 'man -M moved/share/man laminar-job | grep -q learning_rate'
 fi
 
-# --- completion, as bash asks for it
+# --- completion, as the shells ask for it
 # completed WORDS...: what bash offers for the last word of laminar's line.
 completed() {
     PATH=$PWD/moved/bin:$PATH bash -c 'compopt() { :; }
         . moved/share/bash-completion/completions/laminar
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _laminar; printf "%s\n" "${COMPREPLY[@]}"' bash laminar "$@" | sort | xargs
 }
-same "completion of a command" "sae spectrum sweep synth" "$(completed s)"
-same "completion of an option" "--learning-rate --length" "$(completed sae --le)"
-same "completion of a choice" "topk" "$(completed sae --kind to)"
-same "completion of a mode" "published standard" "$(completed sae --mode '')"
-same "completion of a file" "demo-installed" "$(completed info demo-)"
-same "completion of help" "doctor" "$(completed doc)"
+# completes SHELL COMMAND: what it offers, by that command.
+completes() {
+    same "$1: a command" "sae spectrum sweep synth" "$($2 s)"
+    same "$1: an option" "--learning-rate --length" "$($2 sae --le)"
+    same "$1: a choice" "topk" "$($2 sae --kind to)"
+    same "$1: a mode" "published standard" "$($2 sae --mode '')"
+    same "$1: a file" "demo-installed" "$($2 info demo-)"
+    same "$1: help" "doctor" "$($2 doc)"
+    equal "$1: no such command" "" "$($2 nothing)"
+}
+completes bash completed
+# As a user of zsh has it, on a terminal of its own.
+completed_by_zsh() {
+    PATH=$PWD/moved/bin:$PATH timeout 30 zsh -f "$LAMINAR_SOURCE/tests/golden/completed.zsh" \
+        "$PWD/moved/share/zsh/site-functions" "laminar $*"
+}
 if command -v zsh >/dev/null; then
-    check "zsh reads its completion" zsh -n moved/share/zsh/site-functions/_laminar
+    completes zsh completed_by_zsh
 else
     echo "left out: zsh, which is not on the PATH"
 fi
