@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All that is too long or too large for every day: ScaLAPACK at real sizes, Slurm's real time limits, what laminar plan
-# says against what is sent and taken. Ends with a summary; slurm/README.md has the output of one run.
+# says against what is sent and taken, the same bits on any number of ranks everywhere, every fault there is. Ends with a summary; slurm/README.md has the output of one run.
 #   bash tests/cluster/run.sh [PART...]
 # Without parts all but ridge-7680, which takes eight times as long as ridge-3840, and package.sh, which is apart.
 # LAMINAR=build/release/laminar names the program (built with -DLAMINAR_TESTS=ON), PYTHON=... a Python with scipy;
@@ -51,13 +51,16 @@ part() { # NAME COMMAND...
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(similarity ridge-3840 spectrum-3840 slurm messages plan scale)
+[ $# -gt 0 ] || parts=(similarity ridge-3840 spectrum-3840 slurm messages plan scale same_bits faults)
 failed=0 summary=
 for name in "${parts[@]}"; do
     case $name in
     similarity) part "$name" similarity ;;
     ridge-* | spectrum-*) part "$name" large "${name%-*}" "${name#*-}" ;;
     scale) part "$name" bash "$here/$name.sh" "$work/scale.svg" ;;
+    faults)
+        part "$name" env LAMINAR_FAULT_PLACES=all LAMINAR_FAULTS="$programs/laminar_faults" bash "$root/tests/fault/table.bash"
+        ;;
     *) part "$name" bash "$here/$name.sh" ;;
     esac
 done

@@ -99,7 +99,8 @@ for cut in h3 h2; do
     says "$cut is cut off" $((${cut#h} - 1)) $cut "was not heard of for 10 s (is its host or the network down?)"
     $ON $cut ip link set eth0 up
     sleep 1
-    $ON h1 timeout 60 mpirun -np 3 --map-by node "$LAMINAR" sweep job.yaml -o cut.nc -q --resume </dev/null 2>"$log/err"
+    $ON h1 timeout 120 mpirun -np 3 --map-by node "$LAMINAR" sweep job.yaml -o cut.nc -q --resume </dev/null 2>"$log/err" ||
+        fail "$cut is cut off: goes on" "status $?" "$log/err"
     same "$cut is cut off: goes on to the same values" "$whole" "$(digest cut.nc)"
     row "the link of one host of 3 goes down, watchdog 10 s" "$taken" cut.nc "$whole"
     rm -rf cut.nc cut.run

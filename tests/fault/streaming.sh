@@ -108,6 +108,12 @@ latest=$(positions sae | cut -d' ' -f2) before=$(positions sae | cut -d' ' -f1)
 for damage in "truncate -s 200" "rm" "flip" "all"; do
     rm -rf cut.run && cp -r kept.run cut.run
     case $damage in
+    truncate*) what_is="a file of what was kept last is cut short: what was kept before is taken" ;;
+    rm) what_is="one is missing: likewise" ;;
+    flip) what_is="one has a changed byte: likewise" ;;
+    all) what_is="all of one layer are damaged: from the start" ;;
+    esac
+    case $damage in
     flip) printf '\x55' | dd of="cut.run/seen-heads-5.$latest.0" bs=1 seek=300 conv=notrunc status=none ;;
     all) for file in cut.run/seen-*-2.*; do echo >>"$file"; done ;;
     *) $damage "cut.run/seen-sae-0.$latest.0" ;;
@@ -121,7 +127,7 @@ for damage in "truncate -s 200" "rm" "flip" "all"; do
     fi
     [ "$damage" = rm ] || check "damage ($damage): says so" grep -q "is damaged: it is left out" "$log/err"
     same "damage ($damage): the same values" "$whole" "$(digest cut.nc)"
-    row "what was kept last is damaged ($damage): the one before is taken" "-" cut.nc "$whole"
+    row "$what_is" "seen by --resume" cut.nc "$whole"
     rm -rf cut.nc cut.run
 done
 

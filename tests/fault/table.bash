@@ -5,9 +5,11 @@ here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 LAMINAR_FAULT_TABLE=$(mktemp)
 export LAMINAR_FAULT_TABLE
 trap 'rm -f "$LAMINAR_FAULT_TABLE"' EXIT
+failed=0
 for test in signals dead kills alone streaming checkpoint inject; do
-    bash "$here/$test.sh" >&2 || echo "$test failed" >&2
+    bash "$here/$test.sh" >&2 || { echo "$test failed" >&2 && failed=1; }
 done
 echo "| fault | seconds until the run ended | the resumed values are equal |"
 echo "|---|---|---|"
 cat "$LAMINAR_FAULT_TABLE"
+exit $failed
