@@ -54,6 +54,9 @@ static void print_ranks(const lam_plan *plan, FILE *out) {
     }
     fprintf(out, "largest rank %s, ", bytes_text(plan->memory_most, text));
     fprintf(out, "all together %s\n", bytes_text(plan->memory_all, text));
+    if (plan->memory_keeping > plan->memory_most)
+        fprintf(out, "while what is kept of the text waits to be written, a rank may have %s\n",
+                bytes_text(plan->memory_keeping, text));
 }
 
 static void print_scale(const lam_plan *plan, FILE *out) {
@@ -96,7 +99,7 @@ static void print_time(const lam_plan *plan, FILE *out) {
             seconds_text(plan->useful_seconds, text));
 }
 
-void lam_plan_print(const lam_plan *plan, FILE *out) {
+static void print_one(const lam_plan *plan, FILE *out) {
     char text[32], more[32], yet[32];
     fprintf(out, "%s: %lld layers, %lld tokens; %d rank%s of %d thread%s on %d node%s\n",
             plan->model, (long long)plan->layers, (long long)plan->tokens, plan->ranks,
@@ -106,8 +109,9 @@ void lam_plan_print(const lam_plan *plan, FILE *out) {
     fprintf(out, "\ndisk: result at most %s, run folder up to %s, exported autoencoders %s\n",
             bytes_text(plan->disk_result, text), bytes_text(plan->disk_run, more),
             bytes_text(plan->disk_export, yet));
-    fprintf(out, "sent: %s in all, of which the residual in %.0f messages %s\n",
-            bytes_text(plan->sent, text), plan->messages, bytes_text(plan->message_bytes, more));
+    fprintf(out, "sent: %s in all, of which the residual in %.0f message%s %s\n",
+            bytes_text(plan->sent, text), plan->messages, plural((int64_t)plan->messages),
+            bytes_text(plan->message_bytes, more));
     fprintf(out, "\nfloating-point operations: %.3g\n", plan->all_operations);
     for (size_t i = 0; i < plan->operation_count; i++)
         fprintf(out, "  %-16s %9.3g\n", plan->operations[i].name, plan->operations[i].value);
@@ -115,6 +119,79 @@ void lam_plan_print(const lam_plan *plan, FILE *out) {
     print_scale(plan, out);
     fprintf(out, "\n%s\n", plan->command);
 }
+
+// --- several runs, one after the other
+
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
+
+// What all take together: memory and the run folder of the largest, of the rest the sum.
+static lam_plan sum_of(const lam_plans *plans) {
+    lam_plan sum = {.command = plans->command};
+    for (size_t i = 0; i < plans->count; i++) {
+        const lam_plan *plan = &plans->plan[i];
+        sum.memory_most = larger(sum.memory_most, plan->memory_most);
+        sum.memory_keeping = larger(sum.memory_keeping, plan->memory_keeping);
+        sum.memory_all = larger(sum.memory_all, plan->memory_all);
+        sum.disk_run = larger(sum.disk_run, plan->disk_run);
+        sum.disk_result += plan->disk_result;
+        sum.disk_export += plan->disk_export;
+        sum.sent += plan->sent;
+        sum.all_operations += plan->all_operations;
+        sum.second_count += plan->second_count;
+        sum.all_seconds += plan->all_seconds;
+        if (plan->useful_ranks > sum.useful_ranks) sum.useful_ranks = plan->useful_ranks;
+    }
+    return sum;
+}
+
+static void print_row(const lam_plan *plan, FILE *out) {
+    char most[32], all[32], result[32], sent[32], time[32];
+    fprintf(out, "%12s %10s %10s %10s %10.3g", bytes_text(plan->memory_most, most),
+            bytes_text(plan->memory_all, all), bytes_text(plan->disk_result, result),
+            bytes_text(plan->sent, sent), plan->all_operations);
+    if (plan->second_count)
+        fprintf(out, " %9s %7d", seconds_text(plan->all_seconds, time), plan->useful_ranks);
+}
+
+static void print_table(const lam_plans *plans, FILE *out) {
+    char text[32], more[32];
+    const lam_plan *first = plans->plan, sum = sum_of(plans);
+    const bool timed = sum.second_count > 0;
+    fprintf(out, "%zu runs, one after the other; %d rank%s of %d thread%s on %d node%s\n\n",
+            plans->count, first->ranks, plural(first->ranks), first->threads,
+            plural(first->threads), first->nodes, plural(first->nodes));
+    fprintf(out,
+            "        memory of\nrun  largest rank  all ranks     result       sent operations%s\n",
+            timed ? "      time  enough" : "");
+    for (size_t i = 0; i < plans->count; i++) {
+        const lam_plan *plan = &plans->plan[i];
+        fprintf(out, "%3zu  ", i + 1);
+        print_row(plan, out);
+        fprintf(out, "  %s%s%s\n", plan->model, *plan->text ? " on " : "", plan->text);
+    }
+    fputs("all  ", out);
+    print_row(&sum, out);
+    fputs("\n\n", out);
+    if (timed) fputs("enough: the ranks beyond which nothing is gained\n", out);
+    if (sum.memory_keeping > sum.memory_most)
+        fprintf(out, "while what is kept of the text waits to be written, a rank may have %s\n",
+                bytes_text(sum.memory_keeping, text));
+    fprintf(out, "disk: besides results, run folder up to %s, exported autoencoders %s\n",
+            bytes_text(sum.disk_run, text), bytes_text(sum.disk_export, more));
+    fprintf(out, "--only N says more of a run\n\n%s\n", plans->command);
+}
+
+void lam_plans_print(const lam_plans *plans, FILE *out) {
+    if (plans->count == 1)
+        print_one(plans->plan, out);
+    else
+        print_table(plans, out);
+}
+
+// --- JSON
+
 // jansson's setters take a NULL value as a failure.
 static bool add(json_t *object, const char *key, json_t *value) {
     return json_object_set_new(object, key, value) == 0;
@@ -161,12 +238,25 @@ static json_t *scale_of(const lam_plan *plan) {
     return made;
 }
 
-static bool fill(const lam_plan *plan, json_t *made) {
-    const struct {
-        const char *key;
-        json_t *value;
-    } values[] = {
+// A value that could not be made is NULL, which is not added.
+typedef struct lam_json_value {
+    const char *key;
+    json_t *value;
+} lam_json_value;
+
+static json_t *object_of(const lam_json_value *values, size_t count) {
+    json_t *made = json_object();
+    bool good = made;
+    for (size_t i = 0; i < count; i++) good = add(made, values[i].key, values[i].value) && good;
+    if (good) return made;
+    json_decref(made);
+    return NULL;
+}
+
+static json_t *plan_of(const lam_plan *plan) {
+    const lam_json_value values[] = {
         {"model", json_string(plan->model)},
+        {"text", json_string(plan->text)},
         {"output", json_string(plan->output)},
         {"layers", json_integer(plan->layers)},
         {"tokens", json_integer(plan->tokens)},
@@ -176,6 +266,7 @@ static bool fill(const lam_plan *plan, json_t *made) {
         {"rank", ranks_of(plan)},
         {"memory_largest_rank", json_real(plan->memory_most)},
         {"memory_all_ranks", json_real(plan->memory_all)},
+        {"memory_while_keeping", json_real(plan->memory_keeping)},
         {"disk_result", json_real(plan->disk_result)},
         {"disk_run_folder", json_real(plan->disk_run)},
         {"disk_export", json_real(plan->disk_export)},
@@ -190,15 +281,37 @@ static bool fill(const lam_plan *plan, json_t *made) {
         {"command", json_string(plan->command)},
         {"scale", scale_of(plan)},
     };
-    bool good = true;
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-        good = add(made, values[i].key, values[i].value) && good;
-    return good;
+    return object_of(values, sizeof values / sizeof *values);
 }
 
-lam_code lam_plan_print_json(const lam_plan *plan, FILE *out, lam_error *error) {
-    json_t *made = json_object();
-    const bool good = made && fill(plan, made) && json_dumpf(made, out, JSON_INDENT(1)) == 0;
+static json_t *plans_of(const lam_plans *plans) {
+    const lam_plan sum = sum_of(plans);
+    json_t *runs = json_array();
+    for (size_t i = 0; runs && i < plans->count; i++)
+        if (json_array_append_new(runs, plan_of(&plans->plan[i])) != 0) {
+            json_decref(runs);
+            runs = NULL;
+        }
+    const lam_json_value values[] = {
+        {"runs", runs},
+        {"memory_largest_rank", json_real(sum.memory_most)},
+        {"memory_all_ranks", json_real(sum.memory_all)},
+        {"memory_while_keeping", json_real(sum.memory_keeping)},
+        {"disk_results", json_real(sum.disk_result)},
+        {"disk_run_folder", json_real(sum.disk_run)},
+        {"disk_export", json_real(sum.disk_export)},
+        {"bytes_sent", json_real(sum.sent)},
+        {"operations", json_real(sum.all_operations)},
+        {"seconds", json_real(sum.all_seconds)},
+        {"useful_ranks", json_integer(sum.useful_ranks)},
+        {"command", json_string(sum.command)},
+    };
+    return object_of(values, sizeof values / sizeof *values);
+}
+
+lam_code lam_plans_print_json(const lam_plans *plans, FILE *out, lam_error *error) {
+    json_t *made = plans->count == 1 ? plan_of(plans->plan) : plans_of(plans);
+    const bool good = made && json_dumpf(made, out, JSON_INDENT(1)) == 0;
     json_decref(made);
     if (!good) return lam_fail(error, LAM_MEMORY, "memory for the plan's JSON was refused");
     fputc('\n', out);

@@ -32,13 +32,14 @@ typedef struct lam_plan_scale {
 } lam_plan_scale;
 
 typedef struct lam_plan {
-    const char *model, *output;
-    int64_t layers, tokens; // tokens: that pass the model, all passes
+    const char *model, *text, *output; // text: the job's, "" for none
+    int64_t layers, tokens;            // tokens: that pass the model, all passes
     int ranks, nodes, threads, cores;
     double faster;       // a rank than measured, by this factor
     double crowding;     // ranks' threads for each core, 1 where there are cores enough
     lam_plan_rank *rank; // [ranks]
     double memory_most, memory_all;
+    double memory_keeping; // the most while what is kept of the text waits to be written
     double disk_result, disk_run, disk_export;
     double messages, message_bytes; // of the residual, from team to team
     double row_bytes;               // of results, to rank 0
@@ -55,8 +56,16 @@ typedef struct lam_plan {
     size_t scale_count;
 } lam_plan;
 
-// To out; the second fails with LAM_MEMORY.
-void lam_plan_print(const lam_plan *plan, FILE *out);
-LAM_CHECKED lam_code lam_plan_print_json(const lam_plan *plan, FILE *out, lam_error *error);
+// Of the runs of one job, which come one after the other on the same ranks.
+typedef struct lam_plans {
+    const lam_plan *plan; // [count]
+    size_t count;
+    const char *command; // to submit all of them
+} lam_plans;
+
+// To out: a single one as a page, several as a table with what they add up to; as JSON a single one
+// by itself, several as "runs" beside that. The second fails with LAM_MEMORY.
+void lam_plans_print(const lam_plans *plans, FILE *out);
+LAM_CHECKED lam_code lam_plans_print_json(const lam_plans *plans, FILE *out, lam_error *error);
 
 #endif

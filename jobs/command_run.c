@@ -114,6 +114,14 @@ static char *command_line(const lam_profile *profile, int argc, const char *cons
     return line;
 }
 
+static lam_code print_list(const lam_request_text *request, lam_arena *arena, lam_error *error) {
+    lam_sweep_run *runs;
+    size_t count;
+    LAM_TRY(lam_sweep_runs(&request->job, request->options.only, &runs, &count, arena, error));
+    for (size_t i = 0; i < count; i++) puts(runs[i].output);
+    return LAM_OK;
+}
+
 // From MPI's start to its end. code is what parsing ended with, on this rank.
 static lam_code run_ranks(lam_code code, const lam_request_text *request, const char *command,
                           bool *speaks, lam_arena *arena, lam_error *error) {
@@ -154,7 +162,7 @@ lam_code lam_command_run(const lam_profile *profile, int argc, const char *const
     if (code == LAM_OK && request.ended)
         print_help_or_version(profile, &request);
     else if (code == LAM_OK && request.options.list)
-        code = lam_sweep_list(&request.job, request.options.only, stdout, &arena, error);
+        code = print_list(&request, &arena, error);
     else
         code = run_ranks(code, &request, command, speaks, &arena, error);
     lam_arena_destroy(&arena);

@@ -1,5 +1,6 @@
 #include "jobs/estimate.h"
 
+#include "io/run_writer.h"
 #include "src/next_token.h"
 
 #include <math.h>
@@ -79,7 +80,20 @@ static double changing_bytes(const lam_estimate *e, const lam_layout *layout,
     return bytes;
 }
 
-double lam_estimate_memory(const lam_estimate *e, const lam_layout *layout, int rank) {
+// Copies of what layers keep, this rank's share of each, that wait to be written and the one that
+// is to join them; none where nothing is kept.
+static double waiting_bytes(const lam_run_state *r, const lam_place *place) {
+    const double members = place->members,
+                 all = kept_from(r, 0, (double)place->layer_count) / members;
+    double largest = 0;
+    if (!(r->request->job->globals.checkpoint > 0)) return 0;
+    for (size_t i = 0; i < r->part_count; i++)
+        largest = fmax(largest, cost_of(&r->part[i]).kept / members);
+    return fmin(all, fmax(LAM_RUN_WRITER_BYTES, largest) + largest);
+}
+
+double lam_estimate_memory(const lam_estimate *e, const lam_layout *layout, int rank,
+                           bool keeping) {
     const lam_run_state *r = e->run;
     const lam_place place = lam_layout_place(layout, rank);
     const lam_checkpoint_part part = weights_of(layout, &place, false);
@@ -90,6 +104,7 @@ double lam_estimate_memory(const lam_estimate *e, const lam_layout *layout, int 
         most = fmax(most, forward_bytes(e, pass));
     }
     most += (double)lam_checkpoint_part_bytes(r->checkpoint, &part) + kept_from(r, 0, layers);
+    if (keeping) most += waiting_bytes(r, &place);
     for (size_t i = 0; i < r->part_count; i++) {
         const lam_profile_cost cost = cost_of(&r->part[i]);
         const double scratch = cost.split ? cost.scratch / place.members : cost.scratch;

@@ -16,8 +16,10 @@ typedef struct lam_estimate {
     lam_speeds speeds;  // of as many threads
 } lam_estimate;
 
-// The most that a rank of that layout has resident at any time.
-double lam_estimate_memory(const lam_estimate *estimate, const lam_layout *layout, int rank);
+// The most that a rank of that layout has resident at any time; keeping: with copies of what its
+// layers have seen of the text, as many as may wait to be written (io/run_writer.h).
+double lam_estimate_memory(const lam_estimate *estimate, const lam_layout *layout, int rank,
+                           bool keeping);
 
 // Bytes on disk: the result before it is deflated; what a run folder holds at most, so many layers
 // being trained at a time; what is exported. groups of every part are made (lam_run_make_groups).

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 // The number in a file, or infinity where there is none ("max").
 static double number_in(const char *path) {
@@ -27,6 +30,13 @@ lam_memory lam_memory_of(const lam_comm *comm) {
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         own = (double)limit.rlim_cur;
     return (lam_memory){.room = fmin(host / comm->host_ranks, own)};
+}
+
+void lam_memory_keep_less(void) {
+#ifdef __GLIBC__
+    enum { LARGE = 1 << 20 };
+    mallopt(M_MMAP_THRESHOLD, LARGE);
+#endif
 }
 
 // Of this process, the most that was resident so far.

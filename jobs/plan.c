@@ -44,19 +44,22 @@ static double resident(void) {
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
+lam_plan_start lam_plan_start_now(void) {
+    return (lam_plan_start){resident(), (double)clock() / CLOCKS_PER_SEC};
+}
+
 // The run up to its first layer.
 static lam_code open_run(planning *p) {
     lam_run_state *r = &p->run;
-    const double began = now(), before = resident(), started = (double)clock() / CLOCKS_PER_SEC;
+    const double began = now(), before = resident();
     LAM_TRY(lam_run_open(r));
     LAM_TRY(lam_run_resolve(r));
     LAM_TRY(lam_run_sequences(r));
-    p->estimate.base = before + working;
+    p->estimate.base = p->request->start.resident + working;
     p->estimate.first = resident() - before;
     r->first_layer = 0, r->layer_count = 1;
     for (size_t i = 0; i < r->part_count; i++) LAM_TRY(lam_run_make_groups(r, &r->part[i]));
-    // With what MPI and the program itself took to start.
-    p->estimate.start = now() - began + started;
+    p->estimate.start = now() - began + p->request->start.seconds;
     return LAM_OK;
 }
 
@@ -106,13 +109,15 @@ static lam_code fill_ranks(planning *p, const lam_layout *layout) {
     LAM_ALLOC(plan->rank, p->arena, plan->ranks, p->error);
     for (int rank = 0; rank < plan->ranks; rank++) {
         const lam_place place = lam_layout_place(layout, rank);
-        const double bytes = lam_estimate_memory(&p->estimate, layout, rank);
+        const double bytes = lam_estimate_memory(&p->estimate, layout, rank, false),
+                     keeping = lam_estimate_memory(&p->estimate, layout, rank, true);
         plan->rank[rank] = (lam_plan_rank){.first_layer = place.first_layer,
                                            .layers = place.layer_count,
                                            .member = place.member,
                                            .members = place.members,
                                            .bytes = bytes};
         plan->memory_most = fmax(plan->memory_most, bytes);
+        plan->memory_keeping = fmax(plan->memory_keeping, keeping);
         plan->memory_all += bytes;
     }
     return LAM_OK;
@@ -209,9 +214,13 @@ static lam_code fill_scale(planning *p) {
 // A job that Slurm runs as planned (slurm/sweep.sbatch).
 static lam_code fill_command(planning *p) {
     lam_plan *plan = p->plan;
-    plan->command = lam_arena_format(
-        p->arena, p->error, "sbatch -N %d --ntasks-per-node=%d -c %d slurm/sweep.sbatch %s",
-        plan->nodes, p->host_ranks, plan->threads, p->request->file);
+    const char *ranks = "";
+    if (plan->ranks % plan->nodes)
+        ranks = lam_arena_format(p->arena, p->error, " -n %d", plan->ranks);
+    if (ranks)
+        plan->command = lam_arena_format(
+            p->arena, p->error, "sbatch -N %d%s --ntasks-per-node=%d -c %d slurm/sweep.sbatch %s",
+            plan->nodes, ranks, p->host_ranks, plan->threads, p->request->file);
     return plan->command ? LAM_OK : LAM_MEMORY;
 }
 
@@ -253,7 +262,7 @@ lam_code lam_plan_make(const lam_plan_request *request, lam_plan *plan, lam_aren
                   .asked = {.comm = request->comm,
                             .job = job,
                             .model = job->globals.model.item[0],
-                            .output = job->globals.output},
+                            .output = request->output},
                   .cores = (int)sysconf(_SC_NPROCESSORS_ONLN),
                   .host_ranks = (request->ranks + request->nodes - 1) / request->nodes,
                   .plan = plan,
@@ -267,6 +276,7 @@ lam_code lam_plan_make(const lam_plan_request *request, lam_plan *plan, lam_aren
     p.estimate.run = &p.run;
     p.estimate.threads = omp_get_max_threads();
     *plan = (lam_plan){.model = p.asked.model,
+                       .text = job->globals.input.text.count ? job->globals.input.text.item[0] : "",
                        .output = p.asked.output,
                        .ranks = request->ranks,
                        .nodes = request->nodes,

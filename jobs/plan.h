@@ -1,4 +1,4 @@
-// The plan of a run: everything that laminar plan says, without running the model.
+// The plan of a run: what laminar plan says of it, without running the model.
 #ifndef LAM_JOBS_PLAN_H
 #define LAM_JOBS_PLAN_H
 
@@ -6,10 +6,20 @@
 #include "jobs/job.h"
 #include "mpi/comm.h"
 
+// What a process has before it does anything: bytes that are resident, seconds it has worked.
+typedef struct lam_plan_start {
+    double resident, seconds;
+} lam_plan_start;
+
+// To be asked for once MPI is up, before the first plan.
+lam_plan_start lam_plan_start_now(void);
+
 typedef struct lam_plan_request {
+    lam_plan_start start;
     const lam_comm *comm; // of one rank
     const lam_job *job;   // of one model and one text
-    const char *file;     // its job file and what else the command line said of the job
+    const char *output;   // its result
+    const char *file;     // its job file and what else the command line says of the job
     int ranks, nodes;
     double gigabits; // of a node's network, a second
     double faster;   // how many times as fast a rank is there as what is measured here

@@ -1,38 +1,27 @@
 // The profile of spectra: how many dimensions a site's activations fill, and the direction in which
 // two classes of words vary most differently.
-#include "src/spectrum.h"
+#include "jobs/spectrum.h"
+
 #include "jobs/gather.h"
 #include "jobs/row_sites.h"
 #include "jobs/together.h"
-#include "jobs/word_classes.h"
-#include "src/folds.h"
 #include "src/stop.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-typedef struct spectrum_options {
-    lam_strings sites;
-    bool separation;
-    lam_word_classes classes;
-    double shrinkage;
-} spectrum_options;
-
-// Of the variance: what counts as all of it, here and in front of the comparison of classes. And
-// the fewest targets of a class: two to be seen and two to be held out.
-static const double share = 0.99;
-enum { LEAST_TARGETS = 4 };
+enum { LEAST_TARGETS = 4 }; // of a class: two to be seen and two to be held out
 
 static const lam_option options[] = {
-    {"sites", LAM_OPTION_STRINGS, offsetof(spectrum_options, sites), "resid_post", 0, 0,
+    {"sites", LAM_OPTION_STRINGS, offsetof(lam_spectrum_options, sites), "resid_post", 0, 0,
      lam_row_site_names, "whose activations: a group of results a site"},
-    {"separation", LAM_OPTION_BOOL, offsetof(spectrum_options, separation), "true", 0, 0, NULL,
+    {"separation", LAM_OPTION_BOOL, offsetof(lam_spectrum_options, separation), "true", 0, 0, NULL,
      "compare two classes of words too, by a generalized eigendecomposition of their covariances"},
-    LAM_WORD_CLASS_OPTIONS(spectrum_options),
-    {"folds", LAM_OPTION_INTEGER, offsetof(spectrum_options, classes.folds), "5", 2, 0x1p16, NULL,
-     "folds of the held-out separation, stratified by class"},
-    {"shrinkage", LAM_OPTION_REAL, offsetof(spectrum_options, shrinkage), "0.01", DBL_MIN, 1e6,
+    LAM_WORD_CLASS_OPTIONS(lam_spectrum_options),
+    {"folds", LAM_OPTION_INTEGER, offsetof(lam_spectrum_options, classes.folds), "5", 2, 0x1p16,
+     NULL, "folds of the held-out separation, stratified by class"},
+    {"shrinkage", LAM_OPTION_REAL, offsetof(lam_spectrum_options, shrinkage), "0.01", DBL_MIN, 1e6,
      NULL,
      "of the mean eigenvalue of the negative class's covariance, added to the covariance's "
      "diagonal"},
@@ -97,9 +86,9 @@ static const lam_variable variables[] = {
     {NULL},
 };
 
-enum { SEPARATION_VARIABLES = 4, ALIKE = 1, CLASS_ALIKE = 2, FOLD_ALIKE = 4 };
+enum { SEPARATION_VARIABLES = 4 };
 
-static const spectrum_options *options_of(const lam_profile_run *run) {
+static const lam_spectrum_options *options_of(const lam_profile_run *run) {
     return run->options;
 }
 
@@ -222,13 +211,24 @@ typedef struct spectrum_layer {
     int64_t seen; // sequences
 } spectrum_layer;
 
-// What of a site is too large for one rank.
-static bool rows_outgrow(const lam_profile_run *run, size_t s) {
-    return lam_spectrum_order(row_count(run), width_of(run, s)) >= run->distribute;
+// Of a layer that this rank has; at is NULL elsewhere, group where nothing is to be filled.
+static lam_spectrum_site site_at(const lam_profile_run *run, int64_t layer,
+                                 const spectrum_layer *at, size_t s, lam_group *group) {
+    const int64_t width = width_of(run, s);
+    return (lam_spectrum_site){
+        .run = run,
+        .layer = layer,
+        .name = lam_site_name(site_of(run, s)),
+        .part = {{row_count(run), width, at ? at->row[s] : NULL},
+                 {target_count(run), width, at ? at->target[s] : NULL}},
+        .label = run->sequences->label + plain_count(run),
+        .group = group,
+    };
 }
 
-static bool targets_outgrow(const lam_profile_run *run, size_t s) {
-    return lam_spectrum_order(target_count(run), width_of(run, s)) >= run->distribute;
+static bool part_outgrows(const lam_profile_run *run, size_t s, int part) {
+    const lam_spectrum_site site = site_at(run, 0, NULL, s, NULL);
+    return lam_spectrum_outgrows(&site, part);
 }
 
 static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
@@ -240,13 +240,13 @@ static void cost(const lam_profile_run *run, lam_profile_cost *cost) {
         cost->kept += (rows + targets) * width * sizeof(float);
         // The products of rows, then eigenvalues alone, of targets with their vectors (Golub and
         // Van Loan 2013, section 8.3).
-        if (!rows_outgrow(run, s)) {
+        if (!part_outgrows(run, s, LAM_SPECTRUM_ROWS)) {
             cost->work.of[LAM_WORK_DOUBLES] +=
                 rows * width * least + 4.0 / 3 * least * least * least;
             cost->scratch =
                 fmax(cost->scratch, sizeof(double) * (rows * width + 2 * least * least));
         }
-        if (targets > 0 && !targets_outgrow(run, s)) {
+        if (targets > 0 && !part_outgrows(run, s, LAM_SPECTRUM_TARGETS)) {
             cost->work.of[LAM_WORK_DOUBLES] +=
                 fits * (3 * targets * width * few + 9 * few * few * few);
             cost->scratch =
@@ -289,109 +289,7 @@ static void see(const lam_profile_run *run, void *state, const lam_view *view) {
     }
 }
 
-// --- the layer function
-
-static lam_code check_finite(const float *x, int64_t count, int64_t width, const char *of,
-                             lam_error *error) {
-    for (int64_t i = 0; i < count * width; i++)
-        if (!isfinite(x[i]))
-            return lam_fail(error, LAM_NUMERIC,
-                            "the activation of unit %lld at %s %lld is %f: the model's weights "
-                            "overflow on this text",
-                            (long long)(i % width), of, (long long)(i / width), (double)x[i]);
-    return LAM_OK;
-}
-
-static void fill_eigenvalues(int64_t width, int64_t layer, lam_group *group) {
-    const double *value = lam_group_row(group, "eigenvalue", layer);
-    double *total = lam_group_row(group, "total_variance", layer);
-    *total = 0;
-    for (int64_t i = 0; i < width; i++) *total += value[i];
-    *(int32_t *)lam_group_row(group, "components_99", layer) =
-        (int32_t)lam_spectrum_components(value, width, share);
-    if (*total > 0)
-        *(double *)lam_group_row(group, "participation_ratio", layer) =
-            lam_spectrum_participation(value, width);
-    else
-        *(int32_t *)lam_group_row(group, "undefined", layer) |= ALIKE;
-}
-
-static void fill_separation(const lam_separation *made, int64_t layer, lam_group *group) {
-    *(int32_t *)lam_group_row(group, "separation_components", layer) = (int32_t)made->components;
-    *(double *)lam_group_row(group, "top_eigenvalue", layer) = made->top_eigenvalue;
-    *(double *)lam_group_row(group, "training_t", layer) = made->training_t;
-    *(double *)lam_group_row(group, "held_out_t", layer) = made->held_out_t;
-    int32_t *undefined = lam_group_row(group, "undefined", layer);
-    if (made->flags & LAM_SEPARATION_FLAT) *undefined |= CLASS_ALIKE;
-    if (made->flags & LAM_SEPARATION_FOLD_FLAT) *undefined |= FOLD_ALIKE;
-}
-
-// at is NULL on ranks that have not the layer.
-static lam_code measure_rows(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
-                             size_t s, const lam_grid *grid, lam_group *group, lam_arena *arena,
-                             lam_error *error) {
-    const lam_spectrum_rows rows = {row_count(run), width_of(run, s), at ? at->row[s] : NULL};
-    double *values = lam_arena_alloc(arena, (size_t)rows.width, sizeof *values, error);
-    LAM_TRY(grid->agree(grid, values ? LAM_OK : LAM_MEMORY, error));
-    LAM_TRY(lam_spectrum_eigenvalues(grid, &rows, values, arena, error));
-    if (!at) return LAM_OK;
-    memcpy(lam_group_row(group, "eigenvalue", layer), values, (size_t)rows.width * sizeof *values);
-    fill_eigenvalues(rows.width, layer, group);
-    return LAM_OK;
-}
-
-static lam_code measure_targets(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
-                                size_t s, const lam_grid *grid, const lam_team *team,
-                                lam_group *group, lam_arena *arena, lam_error *error) {
-    const spectrum_options *o = options_of(run);
-    const int64_t count = target_count(run);
-    const int32_t *label = run->sequences->label + plain_count(run),
-                  folds = (int32_t)o->classes.folds;
-    const lam_separation_rule rule = {share, o->shrinkage};
-    int32_t *fold = lam_arena_alloc(arena, (size_t)count, sizeof *fold, error);
-    lam_code code = LAM_MEMORY;
-    if (fold) code = lam_folds_deal(label, count, folds, run->seed, fold, arena, error);
-    LAM_TRY(grid->agree(grid, code, error));
-    const lam_separation_rows rows = {
-        {count, width_of(run, s), at ? at->target[s] : NULL}, label, fold, folds};
-    lam_separation made;
-    LAM_TRY(lam_spectrum_separate(grid, &rows, &rule, &made, team, arena, error));
-    if (at) fill_separation(&made, layer, group);
-    return LAM_OK;
-}
-
-enum { ROWS, TARGETS, PARTS };
-
-// One of a site's parts, by the ranks of a grid together, or here, where the team shares the
-// targets' fits.
-static lam_code measure(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
-                        size_t s, int part, const lam_grid *grid, const lam_team *team,
-                        lam_group *group, lam_error *error) {
-    lam_arena scratch = {0};
-    const lam_code code =
-        part == ROWS ? measure_rows(run, layer, at, s, grid, group, &scratch, error)
-                     : measure_targets(run, layer, at, s, grid, team, group, &scratch, error);
-    lam_arena_destroy(&scratch);
-    if (code == LAM_OK) return LAM_OK;
-    return lam_fail_within(error, "site %s", lam_site_name(site_of(run, s)));
-}
-
-static int part_count(const lam_profile_run *run) {
-    return options_of(run)->separation ? PARTS : 1;
-}
-
-static bool part_outgrows(const lam_profile_run *run, size_t s, int part) {
-    return part == ROWS ? rows_outgrow(run, s) : targets_outgrow(run, s);
-}
-
-static lam_code check_site(const lam_profile_run *run, const spectrum_layer *at, size_t s,
-                           lam_error *error) {
-    lam_code code = check_finite(at->row[s], row_count(run), width_of(run, s), "token", error);
-    if (code == LAM_OK)
-        code = check_finite(at->target[s], target_count(run), width_of(run, s), "target", error);
-    if (code == LAM_OK) return LAM_OK;
-    return lam_fail_within(error, "site %s", lam_site_name(site_of(run, s)));
-}
+// --- what a team has seen, together
 
 // Of sequences first .. end - 1: from what a member of the team has seen to what all have.
 static lam_code gather(const lam_profile_run *run, const spectrum_layer *at, size_t s,
@@ -432,83 +330,59 @@ static lam_state seen(const lam_profile_run *run, int64_t layer, void *state, la
     return lam_gathered_state(run, passed, copy_seen, at);
 }
 
-// The member that looks for a site's eigenvalues: in turn, the last first, as the first ones have
-// more of the fits.
-static int worker_of(const lam_team *team, size_t s) {
-    return team->members - 1 - (int)(s % (size_t)team->members);
-}
-
-// Where nothing of it outgrows a rank.
-static lam_code measure_here(const lam_profile_run *run, int64_t layer, const spectrum_layer *at,
-                             size_t s, int part, lam_group *group, lam_error *error) {
-    const lam_team *team = run->team;
-    if (part_outgrows(run, s, part)) return LAM_OK;
-    if (part == ROWS && team->member != worker_of(team, s)) return LAM_OK;
-    return measure(run, layer, at, s, part, &lam_grid_alone, team, group, error);
-}
-
-// A site's eigenvalues, from who has found them to all.
-static lam_code share_rows(const lam_profile_run *run, int64_t layer, size_t s, lam_group *group,
-                           lam_arena *arena, lam_error *error) {
-    const lam_team *team = run->team;
-    const bool own = team->member == worker_of(team, s);
-    double *values = lam_group_row(group, "eigenvalue", layer);
-    size_t *start;
-    if (rows_outgrow(run, s)) return LAM_OK;
-    LAM_TRY(lam_team_starts(team, own ? (size_t)width_of(run, s) * sizeof *values : 0, &start,
-                            arena, error));
-    LAM_TRY(team->gather(team, values, team->members, start, error));
-    if (!own) fill_eigenvalues(width_of(run, s), layer, group);
-    return LAM_OK;
-}
+// --- the layer function
 
 static lam_code finish(const lam_profile_run *run, int64_t layer, void *state, lam_group *group,
                        const lam_tick *tick, lam_arena *arena, lam_error *error) {
+    lam_spectrum_site of[LAM_ROW_SITES];
     for (size_t s = 0; s < site_count(run); s++) {
         LAM_TRY(gather(run, state, s, 0, run->sequences->count, error));
-        LAM_TRY(check_site(run, state, s, error));
+        of[s] = site_at(run, layer, state, s, &group[s]);
+        LAM_TRY(lam_spectrum_check(&of[s], error));
     }
     for (size_t s = 0; s < site_count(run); s++)
-        for (int part = 0; part < part_count(run); part++) {
-            LAM_TRY(measure_here(run, layer, state, s, part, &group[s], error));
-            if (!tick->add(tick->user, 1, lam_site_name(site_of(run, s))))
-                return lam_stop_fail(error);
+        for (int part = 0; part < lam_spectrum_part_count(run); part++) {
+            LAM_TRY(lam_spectrum_measure_here(&of[s], s, part, error));
+            if (!tick->add(tick->user, 1, of[s].name)) return lam_stop_fail(error);
         }
     for (size_t s = 0; s < site_count(run); s++)
-        LAM_TRY(share_rows(run, layer, s, &group[s], arena, error));
+        LAM_TRY(lam_spectrum_share(&of[s], s, arena, error));
     return LAM_OK;
 }
 
 static bool outgrows(const lam_profile_run *run) {
     bool any = false;
     for (size_t s = 0; s < site_count(run); s++)
-        for (int part = 0; part < part_count(run); part++) any = any || part_outgrows(run, s, part);
+        for (int part = 0; part < lam_spectrum_part_count(run); part++)
+            any = any || part_outgrows(run, s, part);
     return any;
 }
 
 static lam_code finish_together(const lam_profile_run *run, int64_t layer, void *state,
                                 lam_group *group, const lam_grid *grid, lam_error *error) {
-    for (size_t s = 0; s < site_count(run); s++)
-        for (int part = 0; part < part_count(run); part++)
-            if (part_outgrows(run, s, part))
-                LAM_TRY(
-                    measure(run, layer, state, s, part, grid, &lam_team_alone, &group[s], error));
+    for (size_t s = 0; s < site_count(run); s++) {
+        const lam_spectrum_site site = site_at(run, layer, state, s, &group[s]);
+        for (int part = 0; part < lam_spectrum_part_count(run); part++)
+            if (lam_spectrum_outgrows(&site, part))
+                LAM_TRY(lam_spectrum_measure(&site, part, grid, &lam_team_alone, error));
+    }
     return LAM_OK;
 }
 
 static int64_t units(const lam_profile_run *run) {
-    return (int64_t)site_count(run) * part_count(run);
+    return (int64_t)site_count(run) * lam_spectrum_part_count(run);
 }
 
 // What of a site all ranks worked out together.
 static const char *distributed(const lam_profile_run *run, size_t s) {
-    const bool targets = options_of(run)->separation && targets_outgrow(run, s);
-    if (rows_outgrow(run, s)) return targets ? "all" : "eigenvalue and what is made of it";
+    const bool targets = options_of(run)->separation && part_outgrows(run, s, LAM_SPECTRUM_TARGETS);
+    if (part_outgrows(run, s, LAM_SPECTRUM_ROWS))
+        return targets ? "all" : "eigenvalue and what is made of it";
     return targets ? "separation_components, top_eigenvalue, training_t, held_out_t" : "";
 }
 
 static lam_code describe(const lam_profile_run *run, lam_group *group, lam_error *error) {
-    const spectrum_options *o = options_of(run);
+    const lam_spectrum_options *o = options_of(run);
     int64_t count[2] = {0};
     for (int64_t i = plain_count(run); i < run->sequences->count; i++)
         count[run->sequences->label[i]]++;
@@ -543,7 +417,7 @@ const lam_profile lam_profile_spectrum = {
     .name = "spectrum",
     .summary = "how many dimensions activations fill, and where two classes of words vary apart",
     .options = options,
-    .options_size = sizeof(spectrum_options),
+    .options_size = sizeof(lam_spectrum_options),
     .resolve = resolve,
     .sites = sites,
     .take = take,

@@ -4,6 +4,7 @@
 #include "io/info.h"
 #include "io/result_file.h"
 #include "io/sweep_file.h"
+#include "jobs/memory.h"
 #include "jobs/run.h"
 #include "jobs/texts.h"
 #include "lam_version.h"
@@ -126,24 +127,29 @@ static lam_code plan(sweep *s) {
     return s->summary ? choose(s) : LAM_MEMORY;
 }
 
-// The job with one model and one text: what the sections took from the job's list is this text.
-static lam_code job_of(const sweep *s, const lam_sweep_run *run, lam_job *one) {
-    *one = *s->job;
-    LAM_ALLOC(one->globals.model.item, s->arena, 1, s->error);
+// What the sections took from the job's list is this text.
+lam_code lam_sweep_job(const lam_job *job, const lam_sweep_run *run, lam_job *one, lam_arena *arena,
+                       lam_error *error) {
+    *one = *job;
+    LAM_ALLOC(one->globals.model.item, arena, 1, error);
     one->globals.model.item[0] = run->model;
     one->globals.model.count = 1;
     if (run->text) {
-        LAM_ALLOC(one->globals.input.text.item, s->arena, 1, s->error);
+        LAM_ALLOC(one->globals.input.text.item, arena, 1, error);
         one->globals.input.text.item[0] = run->text;
         one->globals.input.text.count = 1;
     }
-    LAM_ALLOC(one->section, s->arena, one->section_count, s->error);
+    LAM_ALLOC(one->section, arena, one->section_count, error);
     for (size_t i = 0; i < one->section_count; i++) {
-        one->section[i] = s->job->section[i];
-        if (one->section[i].input.text.item == s->job->globals.input.text.item)
+        one->section[i] = job->section[i];
+        if (one->section[i].input.text.item == job->globals.input.text.item)
             one->section[i].input.text = one->globals.input.text;
     }
     return LAM_OK;
+}
+
+static lam_code job_of(const sweep *s, const lam_sweep_run *run, lam_job *one) {
+    return lam_sweep_job(s->job, run, one, s->arena, s->error);
 }
 
 // Before hours of work on the first run: that all can be opened and have results of their own. A
@@ -217,6 +223,7 @@ static lam_code run_all(sweep *s) {
     LAM_TRY(lam_comm_agree(s->comm, plan(s), s->error));
     LAM_TRY(lam_comm_agree(s->comm, check_runs(s), s->error));
     lam_code first = LAM_OK;
+    if (s->count > 1) lam_memory_keep_less();
     for (size_t i = 0; i < s->count; i++) LAM_TRY(run_one(s, &s->run[i], &first));
     if (s->count == 1) return LAM_OK;
     LAM_TRY(lam_comm_follow(s->comm, summarise(s), s->error));
@@ -231,11 +238,11 @@ lam_code lam_sweep(const lam_comm *comm, const lam_job *job, const lam_sweep_req
     return run_all(&s);
 }
 
-lam_code lam_sweep_list(const lam_job *job, int64_t only, FILE *out, lam_arena *arena,
-                        lam_error *error) {
+lam_code lam_sweep_runs(const lam_job *job, int64_t only, lam_sweep_run **runs, size_t *count,
+                        lam_arena *arena, lam_error *error) {
     const lam_sweep_request request = {.only = only};
     sweep s = {.job = job, .request = &request, .arena = arena, .error = error};
     LAM_TRY(plan(&s));
-    for (size_t i = 0; i < s.count; i++) fprintf(out, "%s\n", s.run[i].output);
+    *runs = s.run, *count = s.count;
     return LAM_OK;
 }

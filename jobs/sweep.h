@@ -3,10 +3,9 @@
 #ifndef LAM_SWEEP_H
 #define LAM_SWEEP_H
 
+#include "io/sweep_file.h"
 #include "jobs/job.h"
 #include "mpi/comm.h"
-
-#include <stdio.h>
 
 // What is asked of a sweep beside its job.
 typedef struct lam_sweep_request {
@@ -31,9 +30,13 @@ LAM_CHECKED lam_code lam_sweep(const lam_comm *comm, const lam_job *job,
                                const lam_sweep_request *request, lam_arena *arena,
                                lam_error *error);
 
-// Prints the result file of each run, or of the only one, a line each, in the order of their
-// numbers. Local; nothing is opened. Errors as above.
-LAM_CHECKED lam_code lam_sweep_list(const lam_job *job, int64_t only, FILE *out, lam_arena *arena,
-                                    lam_error *error);
+// The runs of a job in the order of their numbers, or the only one wanted. runs is owned by arena.
+// Local; nothing is opened. Errors as above.
+LAM_CHECKED lam_code lam_sweep_runs(const lam_job *job, int64_t only, lam_sweep_run **runs,
+                                    size_t *count, lam_arena *arena, lam_error *error);
+
+// The job with a run's model and text alone. *one is owned by arena. LAM_MEMORY.
+LAM_CHECKED lam_code lam_sweep_job(const lam_job *job, const lam_sweep_run *run, lam_job *one,
+                                   lam_arena *arena, lam_error *error);
 
 #endif

@@ -2,13 +2,17 @@
 //     mpirun -n 4 large FOLDER ridge UNITS      the joint ridge regression on so many units
 //     mpirun -n 4 large FOLDER spectrum UNITS   eigenvalues of a covariance of that order, and the
 //                                               generalized problem of two classes of rows
+//     mpirun -n 4 large FOLDER rsa WORDS        similarities of so many words, in four categories,
+//                                               of which each rank has blocks
 // Rank 0 writes what it was of, and what came out, into the folder: x [row, unit], label and fold
 // [row], then eta [row], or values [unit] and separation [components, top_eigenvalue, training_t,
-// held_out_t].
+// held_out_t]; of the words x [component, word, unit], label [word], and measures [component] and
+// rsa [pair of components].
 #include "mpi/grid.h"
 #include "src/blas.h"
 #include "src/random.h"
 #include "src/ridge_logistic.h"
+#include "src/rsa_shared.h"
 #include "src/spectrum.h"
 
 #include <inttypes.h>
@@ -17,7 +21,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FOLDS = 2, RIDGE_ROWS = 600, CLASS_ROWS = 800, BLOCK = 64 };
+enum {
+    FOLDS = 2,
+    RIDGE_ROWS = 600,
+    CLASS_ROWS = 800,
+    CATEGORIES = 4,
+    WORD_UNITS = 1280,
+    BLOCK = 64
+};
 
 typedef struct large {
     const lam_comm *comm;
@@ -96,11 +107,81 @@ static lam_code spectrum(large *l) {
     return write_file(l, "separation", separation, sizeof separation);
 }
 
-static lam_code run(large *l, bool is_ridge) {
+// Of every component: what all share of a word, what it has of it alone, and what it has of its
+// category.
+static lam_code make_words(large *l, const lam_categories *categories) {
+    const int64_t units = l->units;
+    float *part;
+    if (l->comm->rank != 0) return LAM_OK;
+    LAM_ALLOC(l->x, &l->arena, LAM_RSA_COMPONENTS * l->rows * units, l->error);
+    LAM_ALLOC(part, &l->arena, 3 * units, l->error);
+    for (int64_t i = 0; i < LAM_RSA_COMPONENTS * l->rows; i++) {
+        const uint16_t component = (uint16_t)(i / l->rows);
+        const uint32_t word = (uint32_t)(i % l->rows);
+        const lam_random of[] = {
+            lam_random_key(3, LAM_RANDOM_SYNTH, 0, word),
+            lam_random_key(3, LAM_RANDOM_SYNTH, (uint16_t)(1 + component), word),
+            lam_random_key(4, LAM_RANDOM_SYNTH, component, (uint32_t)categories->of[word])};
+        for (int p = 0; p < 3; p++) lam_random_fill_normal(&of[p], 0, units, 1, part + p * units);
+        for (int64_t u = 0; u < units; u++)
+            l->x[i * units + u] =
+                0.3F + part[u] + 0.7F * part[units + u] + 0.5F * part[2 * units + u];
+    }
+    return LAM_OK;
+}
+
+// Categories of a tenth of the words, of two, of three and of four.
+static lam_code make_categories(large *l, lam_categories *categories) {
+    int64_t *start;
+    LAM_ALLOC(start, &l->arena, CATEGORIES + 1, l->error);
+    LAM_ALLOC(l->label, &l->arena, l->rows, l->error);
+    for (int g = 0; g <= CATEGORIES; g++) start[g] = l->rows * g * (g + 1) / 20;
+    for (int64_t i = 0, g = 0; i < l->rows; i++) {
+        if (i == start[g + 1]) g++;
+        l->label[i] = (int32_t)g;
+    }
+    *categories = (lam_categories){l->rows, CATEGORIES, start, l->label};
+    return LAM_OK;
+}
+
+static lam_code rsa(large *l, const lam_categories *categories) {
+    enum { MEASURES = 7 + CATEGORIES };
+    lam_rsa_shared found;
+    double within[LAM_RSA_COMPONENTS][CATEGORIES], measures[LAM_RSA_COMPONENTS][MEASURES];
+    LAM_TRY(lam_rsa_measure_shared(&l->grid.grid, LAM_COSINE, categories, LAM_RSA_COMPONENTS, l->x,
+                                   l->units, &found, within[0], &l->arena, l->error));
+    for (int k = 0; k < LAM_RSA_COMPONENTS; k++) {
+        const lam_contrast *c = &found.contrast[k];
+        const double all[] = {c->within,      c->between,      c->difference, c->selectivity,
+                              c->pair_within, c->pair_between, c->cohens_d};
+        memcpy(measures[k], all, sizeof all);
+        memcpy(measures[k] + sizeof all / sizeof *all, within[k], sizeof within[k]);
+    }
+    LAM_TRY(
+        write_file(l, "x", l->x, LAM_RSA_COMPONENTS * (size_t)(l->rows * l->units) * sizeof *l->x));
+    LAM_TRY(write_file(l, "label", l->label, (size_t)l->rows * sizeof *l->label));
+    LAM_TRY(write_file(l, "measures", measures, sizeof measures));
+    return write_file(l, "rsa", found.rsa, sizeof found.rsa);
+}
+
+static lam_code measure(large *l, const char *what, double *began) {
+    lam_categories categories;
+    if (strcmp(what, "rsa") != 0) {
+        LAM_TRY(lam_comm_agree(l->comm, make_rows(l), l->error));
+        *began = MPI_Wtime();
+        return strcmp(what, "ridge") == 0 ? ridge(l) : spectrum(l);
+    }
+    lam_code code = make_categories(l, &categories);
+    if (code == LAM_OK) code = make_words(l, &categories);
+    LAM_TRY(lam_comm_agree(l->comm, code, l->error));
+    *began = MPI_Wtime();
+    return rsa(l, &categories);
+}
+
+static lam_code run(large *l, const char *what) {
+    double began = 0;
     lam_mpi_grid_create(&l->grid, l->comm, 0, BLOCK);
-    LAM_TRY(lam_comm_agree(l->comm, make_rows(l), l->error));
-    const double began = MPI_Wtime();
-    const lam_code code = is_ridge ? ridge(l) : spectrum(l);
+    const lam_code code = measure(l, what, &began);
     if (l->comm->rank == 0 && code == LAM_OK)
         printf("%" PRId64 " rows of %" PRId64 " units on %d x %d ranks: %.0f s\n", l->rows,
                l->units, l->grid.grid.rows, l->grid.grid.columns, MPI_Wtime() - began);
@@ -113,12 +194,13 @@ int main(int argc, char **argv) {
     lam_error error;
     if (lam_blas_settle()) execv("/proc/self/exe", argv); // as laminar does
     if (lam_comm_create(&comm, &argc, &argv, &error)) return fprintf(stderr, "%s\n", error.text), 1;
-    if (argc != 4) return fprintf(stderr, "usage: large FOLDER ridge|spectrum UNITS\n"), 2;
-    const bool is_ridge = strcmp(argv[2], "ridge") == 0;
-    large l = {.comm = &comm, .folder = argv[1], .units = atoll(argv[3]), .error = &error};
-    // More rows than units, so that the matrix is of the units' order.
-    l.rows = is_ridge ? RIDGE_ROWS : l.units + l.units / 8;
-    const lam_code code = run(&l, is_ridge);
+    if (argc != 4) return fprintf(stderr, "usage: large FOLDER ridge|spectrum|rsa NUMBER\n"), 2;
+    const int64_t number = atoll(argv[3]);
+    large l = {.comm = &comm, .folder = argv[1], .units = number, .error = &error};
+    // Of a spectrum more rows than units, so that the matrix is of the units' order.
+    l.rows = strcmp(argv[2], "ridge") == 0 ? RIDGE_ROWS : number + number / 8;
+    if (strcmp(argv[2], "rsa") == 0) l.rows = number, l.units = WORD_UNITS;
+    const lam_code code = run(&l, argv[2]);
     if (code) fprintf(stderr, "%s\n", error.text);
     lam_arena_destroy(&l.arena);
     if (code) lam_comm_abort(&comm, code);

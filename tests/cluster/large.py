@@ -1,4 +1,5 @@
-"""Compares what large.c left in a folder with numpy and scipy on the same rows: large.py FOLDER ridge|spectrum UNITS."""
+"""Compares what large.c left in a folder with numpy and scipy on the same rows: large.py FOLDER ridge|spectrum UNITS,
+or rsa WORDS."""
 import pathlib
 import sys
 
@@ -70,14 +71,54 @@ def spectrum(x, label, fold, read):
     return good and got[0] == kept
 
 
+def rsa(x, label, _, read):
+    """All sums over pairs of words from products of units, without the matrix of words: with rows of length 1 in X, the sum of all
+    similarities is |sum of rows|^2, of their squares |X'X|^2, of products of two components' |X'Y|^2."""
+    words = len(label)
+    x = x.reshape(3, words, -1)
+    x /= np.sqrt((x**2).sum(axis=2, keepdims=True))
+    groups = [label == g for g in np.unique(label)]
+    sizes = np.array([g.sum() for g in groups])
+    pairs = sizes * (sizes - 1) / 2
+    count, within_count = words * (words - 1) / 2, pairs.sum()
+    between_count = count - within_count
+    means, want = [], []
+    for one in x:
+        sums = np.array([one[g].sum(axis=0) for g in groups])
+        blocks = sums @ sums.T
+        own = (np.diag(blocks) - sizes) / 2
+        all_pairs = (blocks.sum() - words) / 2
+        means.append(all_pairs / count)
+        squares_within = sum((np.sum((one[g].T @ one[g]) ** 2) - n) / 2 for g, n in zip(groups, sizes))
+        squares = (np.sum((one.T @ one) ** 2) - words) / 2
+        within = np.mean(own / pairs)
+        between = np.mean((blocks / np.outer(sizes, sizes))[np.triu_indices(len(sizes), 1)])
+        pair_within, pair_between = own.sum() / within_count, (all_pairs - own.sum()) / between_count
+        spread = squares_within - within_count * pair_within**2 + squares - squares_within - between_count * pair_between**2
+        d = (pair_within - pair_between) / np.sqrt(spread / (count - 2))
+        want.append([within, between, within - between, within / between, pair_within, pair_between, d, *(own / pairs)])
+    products = np.array([[(np.sum((a.T @ b) ** 2) - words) / 2 for b in x] for a in x])
+    moments = products - count * np.outer(means, means)
+    correlation = moments / np.sqrt(np.outer(np.diag(moments), np.diag(moments)))
+    got, good = read("measures", np.float64).reshape(3, -1), True
+    names = ["within", "between", "difference", "selectivity", "mean of pairs within", "between", "Cohen's d", "within each category"]
+    for i, name in enumerate(names):
+        last = i + 1 if i < len(names) - 1 else None
+        good &= near(name, got[:, i:last], np.array(want)[:, i:last])
+    return good & near("RSA of QK, QV and KV", read("rsa", np.float64), correlation[[0, 0, 1], [1, 2, 2]])
+
+
 def main():
-    folder, what, units = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    folder, what, number = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 
     def read(name, kind):
         return np.fromfile(folder / name, kind)
 
-    x = read("x", np.float32).reshape(-1, units).astype(np.float64)
-    good = {"ridge": ridge, "spectrum": spectrum}[what](x, read("label", np.int32), read("fold", np.int32), read)
+    x = read("x", np.float32).astype(np.float64)
+    fold = None
+    if what != "rsa":
+        x, fold = x.reshape(-1, number), read("fold", np.int32)
+    good = {"ridge": ridge, "spectrum": spectrum, "rsa": rsa}[what](x, read("label", np.int32), fold, read)
     sys.exit(0 if good else 1)
 
 

@@ -32,7 +32,7 @@ python() {
     OMP_NUM_THREADS=$cores "$python" "$@"
 }
 
-large() { # ridge | spectrum UNITS
+large() { # ridge | spectrum UNITS, rsa WORDS
     mpirun -n 4 "$programs/cluster_large" "$work" "$1" "$2" && python "$here/large.py" "$work" "$1" "$2"
 }
 
@@ -51,12 +51,12 @@ part() { # NAME COMMAND...
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(similarity ridge-3840 spectrum-3840 slurm messages plan scale same_bits faults)
+[ $# -gt 0 ] || parts=(similarity rsa-20000 ridge-3840 spectrum-3840 slurm messages plan scale same_bits faults)
 failed=0 summary=
 for name in "${parts[@]}"; do
     case $name in
     similarity) part "$name" similarity ;;
-    ridge-* | spectrum-*) part "$name" large "${name%-*}" "${name#*-}" ;;
+    ridge-* | spectrum-* | rsa-*) part "$name" large "${name%-*}" "${name#*-}" ;;
     scale) part "$name" bash "$here/$name.sh" "$work/scale.svg" ;;
     faults)
         part "$name" env LAMINAR_FAULT_PLACES=all LAMINAR_FAULTS="$programs/laminar_faults" bash "$root/tests/fault/table.bash"

@@ -39,8 +39,9 @@ compare() {
         fail "$name" "the run failed" "$log/err"
         return
     fi
+    # Of several runs, in the same processes, the last has the peak of all.
     read -r most all < <(sed -nE \
-        's/.*peak memory: largest rank ([0-9.]+) MB, all ranks ([0-9.]+) MB.*/\1 \2/p' "$log/err")
+        's/.*peak memory: largest rank ([0-9.]+) MB, all ranks ([0-9.]+) MB.*/\1 \2/p' "$log/err" | tail -n 1)
     near "$name: the largest rank" "$(value plan.json memory_largest_rank)" "${most:-0}"
     near "$name: all ranks" "$(value plan.json memory_all_ranks)" "${all:-0}"
 }
@@ -92,8 +93,46 @@ check "a time" grep -Eq '^time on nodes like this one .*: [0-9.]+ s' "$log/out"
 check "one rank always works" grep -Eq '^ +1 +[0-9.]+ s +100% +0% +0%' "$log/out"
 check "ranks enough" grep -Eq '^beyond [0-9]+ ranks? of 1 thread nothing is gained' "$log/out"
 
-expect_error "several models" 2 'the job has 2 models: name the one to plan for' \
-    "$LAMINAR" plan sae.yaml --set "model=[model, $demo/model]"
+# Ranks that do not fill the nodes alike; names that a shell would take apart.
+cp sae.yaml "it's sae.yaml"
+run "$LAMINAR" plan "it's sae.yaml" --ranks 5 --nodes 2 --untimed --set 'output=my result.nc'
+same "the line for sbatch" \
+    "sbatch -N 2 -n 5 --ntasks-per-node=3 -c 1 slurm/sweep.sbatch 'it'\\''s sae.yaml' --set 'output=my result.nc'" \
+    "$(tail -n 1 "$log/out")"
+
+# --- lists: a plan for each run, as for it alone, and what they come to
+cp "$demo/story.txt" .
+ln -s "$demo/model" small
+sweep=(sae.yaml --set "model=[model, small]" --set "text=[$demo/page.html, story.txt]" --set sequences=4)
+run "$LAMINAR" plan "${sweep[@]}" --ranks 2 --untimed --json
+cp "$log/out" "$log/all.json"
+same "a sweep: results" "$("$LAMINAR" sweep "${sweep[@]}" --list | tr '\n' ' ')" \
+    "$(sed -n 's/^ *"output": "\(.*\)",$/\1/p' "$log/all.json" | tr '\n' ' ')"
+# member KEY: of each run of the plan.
+member() {
+    sed -n "s/^   \"$1\": \([0-9.e+-]*\),\{0,1\}$/\1/p" "$log/all.json"
+}
+for i in 1 2 3 4; do
+    run "$LAMINAR" plan "${sweep[@]}" --ranks 2 --untimed --json --only $i
+    # Within 12%: of 65 MB 5 are what reading a text takes, which a later plan finds there already.
+    check "a sweep: run $i, memory_largest_rank" awk -v a="$(member memory_largest_rank | sed -n "${i}p")" \
+        -v b="$(value "$log/out" memory_largest_rank)" 'BEGIN { exit !(a > 0.88 * b && a < 1.12 * b) }'
+    for key in disk_result bytes_sent residual_messages; do
+        same "a sweep: run $i, $key" "$(value "$log/out" $key)" "$(member $key | sed -n "${i}p")"
+    done
+done
+check "a sweep: the largest" awk -v a="$(value "$log/all.json" memory_largest_rank)" \
+    -v b="$(member memory_largest_rank | sort -g | tail -n 1)" 'BEGIN { exit !(a > 0 && a == b) }'
+check "a sweep: the sum" awk -v a="$(value "$log/all.json" bytes_sent)" \
+    -v b="$(member bytes_sent | awk '{ all += $1 } END { print all }')" 'BEGIN { exit !(a > 0 && a / b > 0.999 && a / b < 1.001) }'
+compare "a sweep" 2 "${sweep[0]}" "${sweep[2]}" "${sweep[4]}" "${sweep[6]}" sae.epochs=1 output=swept.nc
+seconds=120 run "$LAMINAR" plan sae.yaml --set "model=[model, small]" --set sequences=4 --set sae.latents=32 --ranks 2
+same "a sweep: a line for each run, and for all" "1 2 all" "$(grep -oE '^ *([0-9]+|all) +[0-9.]+ MB' "$log/out" |
+    awk '{ printf "%s%s", (NR > 1 ? " " : ""), $1 }')"
+check "a sweep: a line for sbatch" grep -q "^sbatch -N 1 --ntasks-per-node=2 -c 1 slurm/sweep.sbatch sae.yaml --set 'model=\[" "$log/out"
+expect_error "a sweep: no scale" 2 '--scale is about one run, and the job has 4: name it, --only 1' \
+    "$LAMINAR" plan "${sweep[@]}" --scale
+expect_error "a sweep: no such run" 2 'run 5 was asked for, but the job has 4' "$LAMINAR" plan "${sweep[@]}" --only 5
 expect_error "more nodes than ranks" 2 '2 ranks cannot be spread over 3 nodes' \
     "$LAMINAR" plan sae.yaml --ranks 2 --nodes 3
 expect_error "no such text" 4 'gone.txt' "$LAMINAR" plan sae.yaml --set text=gone.txt

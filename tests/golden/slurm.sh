@@ -15,8 +15,11 @@ standard=(demo.yaml --set sequences=4 --set sae.epochs=40 --set sae.latents=128 
 published=(demo.yaml --set mode=published --set html=auto --set sequences=4 --set sae.epochs=2
     --set tuning.before=20 --set spectrum.before=20)
 
-# --- all profiles on two nodes, as outside
-submit published --ntasks-per-node=2 -- sweep "${published[@]}" -o inside.nc
+# --- all profiles on two nodes, as outside, by the line that laminar plan says
+ln -s "$LAMINAR_SOURCE/slurm" slurm
+line=$("$LAMINAR" plan "${published[@]}" --set output=inside.nc --ranks 4 --nodes 2 --untimed 2>"$log/err" | tail -n 1)
+id=$(eval "sbatch --parsable --output='$log/published' ${line#sbatch }" 2>"$log/sbatch") ||
+    fail "published: submitted" "'$line' was refused" "$log/sbatch"
 prepare "$LAMINAR" sweep "${published[@]}" -o outside.nc
 ended_as "published" "$id" "COMPLETED 0:0 0" "$log/published"
 same "published: four ranks" 4 "$(attribute inside.nc ranks)"
