@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures what published mode's slips do to the values, on the demo's model and texts: the numbers of PUBLISHED.md. A few
+# Measures what published mode's slips do to the values, on the demo's model and texts: the numbers of PUBLISHED.md. More than five
 # minutes; started by hand, with python3 and netCDF4:
 #   bash tests/published/effects.sh [LAMINAR]
 set -euo pipefail
