@@ -57,8 +57,10 @@ submit looked --dependency=afterok:"$id" --nodes=1 --ntasks-per-node=1 -- sweep 
     -o fetched.nc
 looked=$id
 
-# --- meanwhile: a turn that finishes nothing
-submit fruitless --nodes=1 --ntasks-per-node=1 -- sweep demo.yaml --set sequences=0 --set 'text=[story.txt]' -o none.nc
+# --- meanwhile: a turn that finishes nothing, as it keeps no states and is at its many sequences
+for ((i = 0; i < 30; i++)); do cat "$demo/story.txt"; done >long.txt
+submit fruitless --nodes=1 --ntasks-per-node=1 -- sweep demo.yaml --set sequences=0 --set 'text=[long.txt]' \
+    --checkpoint never -o none.nc
 fruitless=$id
 until_there none.run/identity
 scancel -b -s USR1 "$fruitless"
