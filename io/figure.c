@@ -164,7 +164,7 @@ static void end_panel(maker *m) {
         return;
     }
     bool flat = high - low <= 1e-9 * fmax(fabs(low), fabs(high));
-    double room = flat ? (low ? fabs(low) / 10 : 1) : panel->values ? 0 : (high - low) / 20;
+    double room = flat ? (low != 0 ? fabs(low) / 10 : 1) : panel->values ? 0 : (high - low) / 20;
     panel->low = low >= 0 && low < room ? 0 : low - room;
     panel->high = high + room;
 }

@@ -43,7 +43,7 @@ static int ticks_of(const axis *a, int most, bool whole, double *tick) {
     if (whole) step = fmax(step, 1);
     for (double k = ceil(a->low / step - 1e-9); count < MOST_TICKS; k++) {
         if (k * step > a->high + 1e-9 * step) break;
-        tick[count++] = k ? k * step : 0;
+        tick[count++] = k != 0 ? k * step : 0;
     }
     return count;
 }

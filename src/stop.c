@@ -85,7 +85,7 @@ void lam_stop_tell(int number) {
 }
 
 const char *lam_stop_name(void) {
-    switch (asked) {
+    switch (lam_stop_signal()) {
     case SIGTERM:
         return "SIGTERM";
     case SIGINT:

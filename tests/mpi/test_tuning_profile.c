@@ -227,7 +227,7 @@ static void plant(planted *p, lam_family family, const char *keys) {
                                .sequences = &p->sequences,
                                .team = &lam_team_alone};
     lam_profile_group made[2];
-    size_t count;
+    size_t count = 0;
     if (lam_profile_tuning.resolve(&p->run, &error) ||
         lam_profile_tuning.groups(&p->run, made, 2, &count, &p->arena, &error) ||
         lam_profile_tuning.begin(&p->run, 0, &p->layer_arena, &p->state, &error))
