@@ -109,6 +109,32 @@ static lam_code run_gnuplot(const plotting *p, const char *name, const char *for
     return status ? fail_by_gnuplot(p, name) : LAM_OK;
 }
 
+// Browsers blur gnuplot's SVG maps, which are images of a pixel a cell, unless these say otherwise.
+static lam_code sharpen(const plotting *p, const char *name) {
+    static const char image[] = "<image ", style[] = "style='image-rendering:pixelated' ";
+    const char *path = lam_arena_format(p->arena, p->error, "%s/%s", p->work, name);
+    const char *made = lam_arena_format(p->arena, p->error, "%s/sharp", p->work);
+    if (!path || !made) return LAM_MEMORY;
+    FILE *from = fopen(path, "r");
+    if (!from) return LAM_OK; // there is none, as who moves it will say
+    FILE *to = fopen(made, "w");
+    char *line = NULL;
+    size_t room = 0;
+    for (ssize_t length; to && (length = getline(&line, &room, from)) >= 0;) {
+        const char *rest = line;
+        if (strncmp(line, image, strlen(image)) == 0)
+            fputs(image, to), fputs(style, to), rest += strlen(image);
+        fwrite(rest, 1, (size_t)(line + length - rest), to);
+    }
+    bool failed = !to || ferror(to) || !feof(from);
+    if (to) failed |= fclose(to) != 0;
+    failed = failed || rename(made, path) != 0;
+    lam_code code = failed ? lam_fail(p->error, LAM_IO, "%s cannot be written: %m", path) : LAM_OK;
+    fclose(from);
+    free(line);
+    return code;
+}
+
 static lam_code move(const plotting *p, const char *name) {
     const char *from = lam_arena_format(p->arena, p->error, "%s/%s", p->work, name);
     const char *to = lam_arena_format(p->arena, p->error, "%s/%s", p->folder, name);
@@ -149,6 +175,7 @@ static lam_code draw(const plotting *p, const lam_figure *figure, int formats, b
         const char *file = lam_arena_format(p->arena, p->error, "%s.%s", figure->name, name[f]);
         if (!file) return LAM_MEMORY;
         LAM_TRY(run_gnuplot(p, figure->name, name[f]));
+        if (f == 0) LAM_TRY(sharpen(p, file));
         LAM_TRY(move(p, file));
         lam_log(LAM_NORMAL, "wrote %s/%s", p->folder, file);
     }

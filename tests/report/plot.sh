@@ -29,6 +29,9 @@ same "all formats: the files" "$(for format in pdf png svg; do files $format; do
 check "the pictures are PNG" begins all png $'\x89PNG'
 check "the documents are PDF" begins all pdf %PDF-
 check "the drawings are XML" well_formed all/*.svg
+same "maps have sharp cells in browsers" "$(cat all/*.svg | grep -c '^<image ')" \
+    "$(cat all/*.svg | grep -c "^<image style='image-rendering:pixelated' ")"
+check "there are maps" grep -q '^<image ' all/attention_by_head.svg
 pictures "they look as they did" "$expected" all/{attention,rsa_layers,sae,selectivity,spectrum_resid_post,tuning_qkv}.png
 if [ -n "$(python_with PIL)" ]; then
     mkdir swapped
